@@ -1,0 +1,65 @@
+import { join, resolve } from "node:path";
+import type { Address } from "../address.js";
+import { failure, type Operation } from "../errors.js";
+import { runtimeDirectory } from "./directory.js";
+
+/** What a socket can be bound or connected to. `text` is `unix:/absolute/path` or `unix:@name`. */
+export type SocketTarget =
+  | { readonly kind: "path"; readonly path: string; readonly text: string }
+  | { readonly kind: "abstract"; readonly name: string; readonly text: string };
+
+/** What of `process` decides; tests give another. */
+export type Host = Pick<NodeJS.Process, "platform" | "version">;
+
+const ABSTRACT_LIMIT_BYTES = 107;
+
+/** How long a socket's path may be, in bytes: `sun_path` without the NUL that ends it. */
+export function pathLimitBytes(platform: NodeJS.Platform = process.platform): number {
+  return platform === "linux" ? 107 : 103;
+}
+
+/**
+ * Finds the socket that an address means, and makes sure that the kernel can take it: Node 20 cuts a path that is too
+ * long without a word. The bare name `chat` is `chat.sock` in `runtimeDirectory`.
+ *
+ * @throws EarshotError `ADDRESS_TOO_LONG`, `UNSUPPORTED`, `UNSAFE_DIRECTORY`
+ */
+export function resolveSocket(
+  address: Address,
+  op: Operation,
+  env: NodeJS.ProcessEnv = process.env,
+  host: Host = process,
+): SocketTarget {
+  if (address.kind === "abstract") return resolveAbstract(address.name, address.text, op, host);
+  const path =
+    address.kind === "path" ? address.path : join(runtimeDirectory(env, op, address.text), `${address.name}.sock`);
+  return resolvePath(path, op, host);
+}
+
+/** The same for what is known to be a path. */
+export function resolvePath(path: string, op: Operation, host: Host = process): SocketTarget & { kind: "path" } {
+  const absolute = resolve(path);
+  const text = `unix:${absolute}`;
+  const limit = pathLimitBytes(host.platform);
+  const excess = Buffer.byteLength(absolute) - limit;
+  if (excess > 0) throw tooLong("the path", excess, limit, op, text);
+  return { kind: "path", path: absolute, text };
+}
+
+function resolveAbstract(name: string, text: string, op: Operation, host: Host): SocketTarget {
+  if (host.platform !== "linux") {
+    throw failure("UNSUPPORTED", op, text, "only Linux has abstract names; use a path");
+  }
+  if (Number.parseInt(host.version.slice(1), 10) < 22) {
+    const fact = `Node ${host.version} pads abstract names with NULs, so that no other program would find it; use Node 22 or later, or a path`;
+    throw failure("UNSUPPORTED", op, text, fact);
+  }
+  const excess = Buffer.byteLength(name) - ABSTRACT_LIMIT_BYTES;
+  if (excess > 0) throw tooLong("the name", excess, ABSTRACT_LIMIT_BYTES, op, text);
+  return { kind: "abstract", name, text };
+}
+
+function tooLong(what: string, excess: number, limit: number, op: Operation, text: string) {
+  const bytes = excess === 1 ? "1 byte" : `${excess} bytes`;
+  return failure("ADDRESS_TOO_LONG", op, text, `${what} is ${bytes} too long; a socket's may have ${limit} bytes`);
+}
