@@ -24,6 +24,9 @@ export interface ProbeOptions {
 
 const RETRY_DELAYS_MS = [5, 15, 40];
 
+/** A server that stops just when the kernel has connected us resets the connection: it is worth asking what is there now. */
+const RESET_ATTEMPTS = 5;
+
 const STATES: Readonly<Record<string, SocketState>> = {
   // The queue of connections is full: somebody listens, slowly.
   EAGAIN: "live",
@@ -52,23 +55,30 @@ export async function probe(path: string, { isThorough = false }: ProbeOptions =
   return connectOnce(path);
 }
 
-function connectOnce(path: string): Promise<SocketState> {
-  return withShortName(
-    path,
-    (name) =>
-      new Promise((resolve, reject) => {
-        const socket = connect(name);
-        socket.once("connect", () => {
-          socket.destroy();
-          resolve("live");
-        });
-        socket.once("error", (error) => {
-          const state = STATES[systemCode(error) ?? ""];
-          if (state === undefined) reject(error);
-          else resolve(state);
-        });
-      }),
-  );
+async function connectOnce(path: string): Promise<SocketState> {
+  for (let attempt = 0; attempt < RESET_ATTEMPTS; attempt++) {
+    const code = await withShortName(path, connectFor);
+    if (code === undefined) return "live";
+    if (code === "ECONNRESET") continue;
+    return STATES[code] ?? "live";
+  }
+  return "live";
+}
+
+/** Connects, and resolves with the code of the refusal if there is one that says something about the socket. */
+function connectFor(name: string): Promise<string | undefined> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(name);
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(undefined);
+    });
+    socket.once("error", (error) => {
+      const code = systemCode(error);
+      if (code === "ECONNRESET" || (code !== undefined && code in STATES)) resolve(code);
+      else reject(error);
+    });
+  });
 }
 
 /** Calls `use` with a name for `path` that fits into a socket's address. */
