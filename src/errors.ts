@@ -1,0 +1,128 @@
+/**
+ * The closed list of what can go wrong. README, "Errors", has a heading for each, with its remedy.
+ *
+ * Codes say what a program can do about it; the message says what happened, with its values.
+ */
+export type ErrorCode =
+  | "INVALID_ARGUMENT"
+  | "INVALID_ADDRESS"
+  | "ADDRESS_TOO_LONG"
+  | "ADDRESS_IN_USE"
+  | "NOT_A_SOCKET"
+  | "UNSAFE_DIRECTORY"
+  | "PERMISSION_DENIED"
+  | "UNSUPPORTED"
+  | "NO_SERVER"
+  | "TIMEOUT"
+  | "CANCELLED"
+  | "CONNECTION_LOST"
+  | "CONNECTION_CLOSED"
+  | "HANDLER_FAILED"
+  | "MESSAGE_TOO_LARGE"
+  | "OVERLOADED"
+  | "VERSION_MISMATCH"
+  | "PROTOCOL_VIOLATION"
+  | "INVALID_JSON"
+  | "SYSTEM_ERROR";
+
+/** What was being done when it went wrong. */
+export type Operation = "parse" | "listen" | "dial" | "send" | "receive" | "ping" | "close";
+
+/**
+ * Whether a message that was not acknowledged may have reached a handler: `"unsent"` means surely not, so that
+ * sending it again is safe; `"unknown"` means that it may have been handled.
+ */
+export type Delivery = "unsent" | "unknown";
+
+export interface ErrorDetails {
+  readonly op?: Operation | undefined;
+  readonly address?: string | undefined;
+  readonly cause?: unknown;
+  readonly delivery?: Delivery | undefined;
+  readonly remoteCode?: string | undefined;
+}
+
+/** The only error class that earshot throws or rejects with. */
+export class EarshotError extends Error {
+  override readonly name = "EarshotError";
+  readonly code: ErrorCode;
+  /** What was being done. */
+  readonly op: Operation | undefined;
+  /** The address it was done at, in its `unix:` form. */
+  readonly address: string | undefined;
+  /** Set when a `send` fails: can the handler have seen the message? */
+  readonly delivery: Delivery | undefined;
+  /** With `HANDLER_FAILED`: the `code` of the error that the other side's handler threw, if it had one. */
+  readonly remoteCode: string | undefined;
+
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.code = code;
+    this.op = details.op;
+    this.address = details.address;
+    this.delivery = details.delivery;
+    this.remoteCode = details.remoteCode;
+  }
+}
+
+/** The `errno` name of a system error (`"ENOENT"`), or `undefined` for anything else. */
+export function systemCode(error: unknown): string | undefined {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  return typeof code === "string" && /^E[A-Z0-9]+$/.test(code) ? code : undefined;
+}
+
+const TRANSLATIONS: Readonly<Record<string, readonly [ErrorCode, string]>> = {
+  ENOENT: ["NO_SERVER", "there is no such file. Is the server running, and is this its address?"],
+  ECONNREFUSED: ["NO_SERVER", "nobody listens there; the socket file is left from a server that is gone"],
+  ENOTSOCK: ["NOT_A_SOCKET", "the file there is not a socket"],
+  EPROTOTYPE: ["NOT_A_SOCKET", "the socket there is not a stream socket (another kind of program owns it)"],
+  ENOTDIR: ["INVALID_ADDRESS", "a part of the path is not a directory"],
+  ELOOP: ["INVALID_ADDRESS", "the path has too many symbolic links"],
+  ENAMETOOLONG: ["ADDRESS_TOO_LONG", "the path is too long for a socket"],
+  EACCES: ["PERMISSION_DENIED", "permission denied. Check the mode and owner of the socket file and its directories"],
+  EPERM: ["PERMISSION_DENIED", "the operation is not permitted for this user"],
+  EROFS: ["PERMISSION_DENIED", "the file system is read-only"],
+  EADDRINUSE: ["ADDRESS_IN_USE", "the address is already in use"],
+  EAGAIN: ["OVERLOADED", "the server's queue of new connections is full"],
+  EMFILE: ["OVERLOADED", "this process has no file descriptors left (see `ulimit -n`)"],
+  ENFILE: ["OVERLOADED", "the system has no file descriptors left"],
+  ECONNRESET: ["CONNECTION_LOST", "the other side closed the connection before it had read everything"],
+  EPIPE: ["CONNECTION_LOST", "the other side has closed the connection"],
+  ENOTCONN: ["CONNECTION_LOST", "the other side has closed the connection"],
+};
+
+const ACTIONS: Readonly<Record<Operation, string>> = {
+  parse: "Cannot use",
+  listen: "Cannot listen on",
+  dial: "Cannot dial",
+  send: "Cannot send to",
+  receive: "Cannot receive from",
+  ping: "Cannot ping",
+  close: "Cannot close",
+};
+
+/** An error in the house form: the action, the address, a colon, the fact. */
+export function failure(
+  code: ErrorCode,
+  op: Operation,
+  address: string,
+  fact: string,
+  details: ErrorDetails = {},
+): EarshotError {
+  return new EarshotError(code, `${ACTIONS[op]} ${JSON.stringify(address)}: ${fact}`, { ...details, op, address });
+}
+
+/**
+ * Translates whatever a system call threw, once, at the place where it enters; an `EarshotError` passes unchanged.
+ *
+ * @param fact replaces the general explanation where the caller knows more.
+ */
+export function fromSystem(error: unknown, op: Operation, address: string, fact?: string): EarshotError {
+  if (error instanceof EarshotError) return error;
+  const code = systemCode(error);
+  const known = code === undefined ? undefined : TRANSLATIONS[code];
+  const text = fact ?? known?.[1] ?? (error instanceof Error ? error.message : String(error));
+  return failure(known?.[0] ?? "SYSTEM_ERROR", op, address, code === undefined ? text : `${text} (${code})`, {
+    cause: error,
+  });
+}

@@ -1,0 +1,177 @@
+import { EarshotError } from "../errors.js";
+import { Arena } from "../session/arena.js";
+import type { Exchange } from "../session/session.js";
+import type { Listener, Transport } from "../transport/transport.js";
+import type { Hello } from "../wire/hello.js";
+import { Budget } from "./budget.js";
+import { Connection, type ConnectionOwner, type ConnectionSetup } from "./connection.js";
+import { Context, type Peer } from "./context.js";
+import { checkApp, checkChoice, helloOf, type LISTEN_DEFAULTS, type Logger, SILENT } from "./options.js";
+import type { Handler, ListenOptions } from "./server.js";
+
+/** So many connections over the limit are kept for the moment that it takes to tell them why they are refused. */
+const MAX_REFUSALS = 64;
+
+/** A server's connections and what their messages lead to. */
+export class Acceptor implements ConnectionOwner {
+  readonly logger: Logger;
+  readonly #address: string;
+  readonly #handler: Handler;
+  readonly #maxConnections: number;
+  readonly #setup: ConnectionSetup;
+  readonly #connections = new Map<Connection, Peer>();
+  readonly #refused = new Set<Connection>();
+  /** Resolves when everything is closed. */
+  readonly closed: Promise<void>;
+  #resolveClosed: () => void = () => {};
+  #phase: "open" | "closing" | "draining" | "closed" = "open";
+  #graceTimer: NodeJS.Timeout | undefined;
+  #lastId = 0;
+
+  constructor(
+    address: string,
+    handler: Handler,
+    options: ListenOptions,
+    numbers: { readonly [K in keyof typeof LISTEN_DEFAULTS]: number },
+  ) {
+    const app = checkApp(options.app);
+    this.logger = options.logger ?? SILENT;
+    this.#address = address;
+    this.#handler = handler;
+    this.#maxConnections = numbers.maxConnections;
+    this.#setup = {
+      role: "server",
+      wire: checkChoice("wire", options.wire, ["auto", "plain", "framed"]),
+      limits: numbers,
+      hello: helloOf(numbers, app),
+      app,
+      arena: new Arena(),
+      budget: new Budget(numbers.maxBufferedBytes),
+      owner: this,
+    };
+    this.closed = new Promise((resolve) => {
+      this.#resolveClosed = resolve;
+    });
+  }
+
+  get connectionCount(): number {
+    return this.#connections.size;
+  }
+
+  accept(transport: Transport): void {
+    const id = ++this.#lastId;
+    if (this.#connections.size < this.#maxConnections) {
+      const connection = new Connection(id, transport, this.#setup);
+      this.#connections.set(connection, { id, address: this.#address });
+      return;
+    }
+    this.logger.warn({ peer: id }, `refused a connection: there are ${this.#maxConnections} already (maxConnections)`);
+    if (this.#refused.size >= MAX_REFUSALS) {
+      transport.close();
+      return;
+    }
+    const text = `the server has all the ${this.#maxConnections} connections that it takes; try again later`;
+    this.#refused.add(new Connection(id, transport, this.#setup, new EarshotError("OVERLOADED", text)));
+  }
+
+  close(listener: Listener, graceMs: number): Promise<void> {
+    if (this.#phase === "open") {
+      this.#phase = "closing";
+      if (graceMs !== Infinity) this.#graceTimer = setTimeout(() => this.#cut(), graceMs);
+      void this.#drain(listener);
+    } else this.#cut();
+    return this.closed;
+  }
+
+  onGreeting(connection: Connection, hello: Hello): void {
+    this.logger.debug({ peer: connection.id, app: hello.app }, "connection opened");
+  }
+
+  onExchange(connection: Connection, exchange: Exchange): void {
+    const peer = this.#connections.get(connection);
+    const { message } = exchange;
+    if (peer === undefined || message === undefined) return;
+    const context = new Context(connection, peer);
+    exchange.context = context;
+    let reply: ReturnType<Handler>;
+    try {
+      reply = this.#handler(message, context);
+    } catch (error) {
+      this.#fail(connection, exchange, error);
+      return;
+    }
+    if (isThenable(reply)) void this.#replyLater(connection, exchange, reply);
+    else this.#reply(connection, exchange, reply);
+  }
+
+  onCallerGone(connection: Connection, exchange: Exchange, error: EarshotError): void {
+    this.logger.debug({ peer: connection.id, error }, "a caller is gone before its answer");
+    if (exchange.context instanceof Context) Context.abort(exchange.context, error);
+  }
+
+  onClosing(): void {}
+
+  onClosed(connection: Connection, error: EarshotError | undefined): void {
+    this.#connections.delete(connection);
+    this.#refused.delete(connection);
+    const { id } = connection;
+    if (error === undefined || error.code === "CONNECTION_LOST" || error.code === "CONNECTION_CLOSED") {
+      this.logger.debug({ peer: id, error }, "connection closed");
+    } else if (!connection.isRefused) this.logger.warn({ peer: id, error }, `cut the connection: ${error.message}`);
+    this.#finishIfEmpty();
+  }
+
+  async #replyLater(connection: Connection, exchange: Exchange, pending: PromiseLike<unknown>): Promise<void> {
+    let reply: unknown;
+    try {
+      reply = await pending;
+    } catch (error) {
+      this.#fail(connection, exchange, error);
+      return;
+    }
+    this.#reply(connection, exchange, reply);
+  }
+
+  #reply(connection: Connection, exchange: Exchange, reply: unknown): void {
+    if (reply === undefined) connection.reply(exchange, "");
+    else if (typeof reply === "string" || reply instanceof Uint8Array) connection.reply(exchange, reply);
+    else {
+      const kind = reply === null ? "null" : typeof reply;
+      const text = `a reply is a string, a Uint8Array or nothing; the handler returned ${kind} (JSON.stringify it?)`;
+      this.#fail(connection, exchange, new EarshotError("INVALID_ARGUMENT", text));
+    }
+  }
+
+  #fail(connection: Connection, exchange: Exchange, error: unknown): void {
+    this.logger.error({ peer: connection.id, error }, "the handler failed");
+    const text = error instanceof Error ? error.message : String(error);
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    connection.fail(exchange, "HANDLER_FAILED", text, typeof code === "string" ? code : "");
+  }
+
+  async #drain(listener: Listener): Promise<void> {
+    await listener.close();
+    if (this.#phase === "closing") this.#phase = "draining";
+    for (const connection of this.#connections.keys()) {
+      connection.close("CONNECTION_CLOSED", "the server is closing");
+    }
+    for (const connection of this.#refused) connection.abort(undefined);
+    this.#finishIfEmpty();
+  }
+
+  #cut(): void {
+    const error = new EarshotError("CONNECTION_CLOSED", "the server has closed", { op: "close" });
+    for (const connection of [...this.#connections.keys(), ...this.#refused]) connection.abort(error);
+  }
+
+  #finishIfEmpty(): void {
+    if (this.#phase !== "draining" || this.#connections.size > 0 || this.#refused.size > 0) return;
+    this.#phase = "closed";
+    clearTimeout(this.#graceTimer);
+    this.#resolveClosed();
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+}

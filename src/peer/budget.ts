@@ -1,0 +1,104 @@
+/** So much each connection may hold whatever the others do: small messages always pass. */
+export const SHARE_BYTES = 65_536;
+/** Who makes no progress for so long gives way when others wait for memory. */
+export const STALL_MS = 1_000;
+/** Letting one connection go on costs about this much before it can be stopped again. */
+const READ_BYTES = 262_144;
+
+/** A connection, as the budget sees it. */
+export interface Holder {
+  /** What it holds, as it said last. */
+  budgetedBytes: number;
+  /** When its other side last brought or took anything. */
+  readonly lastActiveAt: number;
+  /** Whether it is the other side that has to go on: with a message, or with reading. */
+  readonly isWaitingForPeer: boolean;
+  /** Read nothing more until `resumeForMemory`. */
+  pauseForMemory(): void;
+  resumeForMemory(): void;
+  /** Gives way: ends, and says why. */
+  giveWay(): void;
+}
+
+/**
+ * The bytes that a server holds for all its connections. At most `maxBytes`, and above that `SHARE_BYTES` for each
+ * connection and one message that is let through when otherwise none could be finished.
+ */
+export class Budget {
+  readonly #maxBytes: number;
+  #usedBytes = 0;
+  /** Those that hold more than their share. */
+  readonly #large = new Set<Holder>();
+  /** Those that are paused, the first to wait first. */
+  readonly #waiting = new Set<Holder>();
+  /** The one that may go beyond the limit, because everybody waited for everybody. */
+  #elected: Holder | undefined;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  get usedBytes(): number {
+    return this.#usedBytes;
+  }
+
+  isWaiting(holder: Holder): boolean {
+    return this.#waiting.has(holder);
+  }
+
+  /** A holder says how much it holds now; 0 when it is gone. */
+  update(holder: Holder, bytes: number): void {
+    const change = bytes - holder.budgetedBytes;
+    if (change === 0) return;
+    holder.budgetedBytes = bytes;
+    this.#usedBytes += change;
+    if (bytes > SHARE_BYTES) this.#large.add(holder);
+    else if (this.#large.delete(holder) && this.#elected === holder) this.#elected = undefined;
+    if (change > 0) this.#limit(holder);
+    else this.#letOn();
+  }
+
+  /** A holder is gone. */
+  remove(holder: Holder): void {
+    this.#waiting.delete(holder);
+    this.update(holder, 0);
+  }
+
+  /** Called for a holder that has waited for `STALL_MS`: makes room for it if that is fair. */
+  relieve(now: number): void {
+    let stalled: Holder | undefined;
+    let isSomebodyBusy = false;
+    for (const holder of this.#large) {
+      if (this.#waiting.has(holder)) continue;
+      if (!holder.isWaitingForPeer || now - holder.lastActiveAt < STALL_MS) isSomebodyBusy = true;
+      else if (stalled === undefined || holder.lastActiveAt < stalled.lastActiveAt) stalled = holder;
+    }
+    if (stalled !== undefined) stalled.giveWay();
+    else if (!isSomebodyBusy) this.#elect();
+  }
+
+  #limit(holder: Holder): void {
+    if (this.#usedBytes <= this.#maxBytes || holder.budgetedBytes <= SHARE_BYTES) return;
+    if (holder === this.#elected || this.#waiting.has(holder)) return;
+    this.#waiting.add(holder);
+    holder.pauseForMemory();
+  }
+
+  #letOn(): void {
+    let room = this.#maxBytes - this.#usedBytes;
+    for (const holder of this.#waiting) {
+      if (room <= 0) return;
+      room -= READ_BYTES;
+      this.#waiting.delete(holder);
+      holder.resumeForMemory();
+    }
+  }
+
+  #elect(): void {
+    const [first] = this.#waiting;
+    if (first === undefined) return;
+    this.#waiting.delete(first);
+    this.#elected = first;
+    first.resumeForMemory();
+  }
+}

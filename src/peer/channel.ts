@@ -1,0 +1,16 @@
+import type { EarshotError } from "../errors.js";
+import type { Request } from "../session/session.js";
+import type { AppInfo } from "../wire/hello.js";
+
+/** How a client's messages get across: many on one connection, or each on its own. */
+export interface Channel {
+  /** The other side's application, once it is known. */
+  readonly app: AppInfo | undefined;
+  send(request: Request): void;
+  ping(request: Request): void;
+  cancel(request: Request, code: "CANCELLED" | "TIMEOUT"): void;
+  /** Ends when everything in flight is settled. */
+  close(): void;
+  /** Ends now. */
+  cut(error: EarshotError): void;
+}

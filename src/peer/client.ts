@@ -1,0 +1,187 @@
+import { parseAddress } from "../address.js";
+import { EarshotError, failure } from "../errors.js";
+import type { Message } from "../message.js";
+import { Arena } from "../session/arena.js";
+import type { Request, SessionLimits } from "../session/session.js";
+import { dialNet } from "../transport/net.js";
+import { resolveSocket } from "../transport/resolve.js";
+import type { AppInfo } from "../wire/hello.js";
+import type { Channel } from "./channel.js";
+import { FramedChannel } from "./framed-channel.js";
+import {
+  type App,
+  type CloseOptions,
+  checkApp,
+  checkChoice,
+  checkGrace,
+  checkTimeout,
+  DIAL_DEFAULTS,
+  helloOf,
+  type Logger,
+  SILENT,
+  withDefaults,
+} from "./options.js";
+import { checkBody, Pending, type WaitOptions } from "./pending.js";
+import { PlainChannel } from "./plain-channel.js";
+
+/** All sizes in bytes, all times in milliseconds. */
+export interface DialOptions {
+  /**
+   * `"framed"` (default): all messages share a connection. `"plain"`: each has its own, for servers that read until the
+   * end of input.
+   */
+  readonly wire?: "framed" | "plain" | undefined;
+  /** For the connection to stand; default 5 s, 0 for no limit. */
+  readonly connectTimeoutMs?: number | undefined;
+  readonly app?: App | undefined;
+  /** The largest reply that is taken; default 64 MiB. */
+  readonly maxMessageBytes?: number | undefined;
+  /** Default silent. */
+  readonly logger?: Logger | undefined;
+  /** Gives up dialing when it aborts; a client that is there already is closed by `close`. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A server may be busy for a while; one that has not greeted by then is no earshot server. */
+const GREETING_MS = 30_000;
+
+/** What a ping found out. */
+export interface Pong {
+  /** There and back, in milliseconds. */
+  readonly roundTripMs: number;
+  /** The server's application, if it says. */
+  readonly app: AppInfo | undefined;
+}
+
+/** A way to one server. Whoever dialed it closes it. */
+export class Client implements AsyncDisposable {
+  /** Where it was dialed, as `unix:/path` or `unix:@name`. */
+  readonly address: string;
+  /** Resolves when the client is closed, with the reason; never rejects. */
+  readonly closed: Promise<EarshotError | undefined>;
+  readonly #channel: Channel;
+  #isClosing = false;
+
+  /** @internal use `dial` */
+  constructor(address: string, channel: Channel, closed: Promise<EarshotError | undefined>) {
+    this.address = address;
+    this.#channel = channel;
+    this.closed = closed;
+  }
+
+  /** The server's application, once it has answered something and if it says. */
+  get serverApp(): AppInfo | undefined {
+    return this.#channel.app;
+  }
+
+  /**
+   * Sends a message and resolves with the reply when the other side's handler has finished with it. Text goes as UTF-8.
+   * Bytes must stay unchanged until then: large ones are not copied.
+   *
+   * @throws EarshotError `HANDLER_FAILED`, `CONNECTION_LOST`, `TIMEOUT`, `CANCELLED`, `MESSAGE_TOO_LARGE`, ...; its
+   * `delivery` tells whether the message may have been handled.
+   */
+  send(data: string | Uint8Array, options?: WaitOptions): Promise<Message> {
+    return new Promise((resolve, reject) => {
+      const pending = new Pending("send", this.address, checkBody(data, "this message"), resolve, reject);
+      if (options === undefined || this.#limit(pending, options)) this.#channel.send(pending);
+    });
+  }
+
+  /** Asks for a sign of life; the server answers it without its handler. */
+  async ping(options?: WaitOptions): Promise<Pong> {
+    const startedAt = performance.now();
+    await new Promise<Message>((resolve, reject) => {
+      const pending = new Pending("ping", this.address, "", resolve, reject);
+      if (options === undefined || this.#limit(pending, options)) this.#channel.ping(pending);
+    });
+    return { roundTripMs: performance.now() - startedAt, app: this.#channel.app };
+  }
+
+  /**
+   * Takes no new messages, waits until all that were sent are settled, then ends. When the grace is over, or with a
+   * second call, the rest is rejected with `CONNECTION_CLOSED`.
+   */
+  async close(options: CloseOptions = {}): Promise<void> {
+    const graceMs = checkGrace(options);
+    const cut = () =>
+      this.#channel.cut(new EarshotError("CONNECTION_CLOSED", "the client was closed", { op: "close" }));
+    if (this.#isClosing) cut();
+    this.#isClosing = true;
+    this.#channel.close();
+    const timer = graceMs === Infinity ? undefined : setTimeout(cut, graceMs);
+    await this.closed;
+    clearTimeout(timer);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** Returns false when it was over before it began. */
+  #limit(pending: Pending, { timeoutMs, signal }: WaitOptions): boolean {
+    const isAborted = signal?.aborted === true;
+    pending.limit(checkTimeout("timeoutMs", timeoutMs), signal, (request: Request) => {
+      this.#channel.cancel(request, "CANCELLED");
+    });
+    if (isAborted) pending.onFailure("CANCELLED", "", "unsent");
+    return !isAborted;
+  }
+}
+
+/**
+ * Connects to a server. On the framed wire its greeting comes with its first answer, and a mismatch of versions rejects
+ * the first `send`; with `app.accepts`, `dial` itself waits for the greeting.
+ *
+ * @param address as for `listen`
+ * @throws EarshotError `NO_SERVER`, `TIMEOUT`, `CANCELLED`, `PERMISSION_DENIED`, `VERSION_MISMATCH`, ...
+ * @example
+ * const client = await dial("/run/user/1000/app.sock");
+ * const reply = await client.send("hello");
+ */
+export async function dial(address: string, options: DialOptions = {}): Promise<Client> {
+  const { maxMessageBytes, connectTimeoutMs } = withDefaults({ ...options }, DIAL_DEFAULTS);
+  const wire = checkChoice("wire", options.wire, ["framed", "plain"]);
+  const app = checkApp(options.app);
+  const logger = options.logger ?? SILENT;
+  const target = resolveSocket(parseAddress(address), "dial");
+  const limits: SessionLimits = {
+    maxMessageBytes,
+    maxInFlight: 1,
+    handshakeTimeoutMs: options.app?.accepts === undefined ? GREETING_MS : connectTimeoutMs,
+    messageTimeoutMs: 0,
+    idleTimeoutMs: 0,
+  };
+  const setup = { role: "client", wire, limits, hello: helloOf(limits, app), app, arena: new Arena() } as const;
+  const connect = (signal?: AbortSignal) => dialNet(target, { timeoutMs: connectTimeoutMs, signal });
+  const transport = await connect(options.signal);
+
+  let onEnd: (error: EarshotError | undefined) => void = () => {};
+  const closed = new Promise<EarshotError | undefined>((resolve) => {
+    onEnd = (error) => {
+      logger.debug({ address: target.text, error }, "client closed");
+      resolve(error);
+    };
+  });
+  logger.debug({ address: target.text }, "client connected");
+  if (wire === "plain") {
+    const channel = new PlainChannel(transport, { ...setup, budget: undefined }, connect, onEnd);
+    return new Client(target.text, channel, closed);
+  }
+  const channel = new FramedChannel(transport, { ...setup, budget: undefined }, onEnd);
+  if (options.app?.accepts !== undefined) await greeting(channel, target.text, options.signal);
+  return new Client(target.text, channel, closed);
+}
+
+async function greeting(channel: FramedChannel, address: string, signal: AbortSignal | undefined): Promise<void> {
+  const onAbort = () => channel.cut(new EarshotError("CANCELLED", "its signal was aborted", { cause: signal?.reason }));
+  signal?.addEventListener("abort", onAbort, { once: true });
+  try {
+    await channel.greeted;
+  } catch (error) {
+    if (!(error instanceof EarshotError)) throw error;
+    throw failure(error.code, "dial", address, error.message, { cause: error });
+  } finally {
+    signal?.removeEventListener("abort", onAbort);
+  }
+}

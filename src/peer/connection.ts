@@ -1,0 +1,308 @@
+import { EarshotError } from "../errors.js";
+import type { Arena } from "../session/arena.js";
+import { FramedSession } from "../session/framed.js";
+import { PlainSession } from "../session/plain.js";
+import type { Exchange, OwnApp, Request, Session, SessionHost, SessionLimits } from "../session/session.js";
+import type { Transport, TransportEvents } from "../transport/transport.js";
+import type { FailureName } from "../wire/failure.js";
+import type { Hello } from "../wire/hello.js";
+import { detectWire } from "../wire/preface.js";
+import { type Budget, type Holder, STALL_MS } from "./budget.js";
+
+/** How long the other side may take to close its direction after this side has closed its own. */
+const LINGER_MS = 2_000;
+
+/** What all connections of a server or client have in common. */
+export interface ConnectionSetup {
+  readonly role: "client" | "server";
+  readonly wire: "auto" | "framed" | "plain";
+  readonly limits: SessionLimits;
+  readonly hello: Hello;
+  readonly app: OwnApp;
+  readonly arena: Arena;
+  readonly budget: Budget | undefined;
+  readonly owner: ConnectionOwner;
+}
+
+export interface ConnectionOwner {
+  onGreeting(connection: Connection, hello: Hello): void;
+  onExchange(connection: Connection, exchange: Exchange): void;
+  onCallerGone(connection: Connection, exchange: Exchange, error: EarshotError): void;
+  /** The other side takes no new messages on this connection. */
+  onClosing(connection: Connection, error: EarshotError): void;
+  /** Comes once and last. @param error why, unless either side simply ended it. */
+  onClosed(connection: Connection, error: EarshotError | undefined): void;
+}
+
+/** Joins a transport and a session, and holds the only timer. */
+export class Connection implements TransportEvents, SessionHost, Holder {
+  readonly id: number;
+  budgetedBytes = 0;
+  lastActiveAt: number;
+  readonly #setup: ConnectionSetup;
+  readonly #transport: Transport;
+  readonly #refusal: EarshotError | undefined;
+  #session: Session | undefined;
+  /** The first bytes, while they do not tell the wire. */
+  #prefix: Buffer | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #timerAt = Infinity;
+  #endedAt = Infinity;
+  #waitingSince = Infinity;
+  #isFlushRequested = false;
+  #isPaused = false;
+  #isBlocked = false;
+  #isEnded = false;
+  #isClosed = false;
+  #error: EarshotError | undefined;
+
+  constructor(id: number, transport: Transport, setup: ConnectionSetup, refusal?: EarshotError) {
+    this.id = id;
+    this.#transport = transport;
+    this.#setup = setup;
+    this.#refusal = refusal;
+    this.lastActiveAt = this.now();
+    if (setup.wire !== "auto") this.#session = this.#makeSession(setup.wire);
+    transport.start(this);
+    this.#settle();
+  }
+
+  get wire(): "framed" | "plain" | undefined {
+    return this.#session?.wire;
+  }
+
+  /** True when it was made only to be told that there is no place. */
+  get isRefused(): boolean {
+    return this.#refusal !== undefined;
+  }
+
+  /** True when nothing is in flight, nor anything half received. */
+  get isIdle(): boolean {
+    return this.#session === undefined ? this.#prefix === undefined : this.#session.isIdle;
+  }
+
+  get isWaitingForPeer(): boolean {
+    return this.#session?.isWaitingForPeer ?? false;
+  }
+
+  // What the peer's own side asks for.
+
+  send(request: Request): void {
+    this.#session?.send(request);
+    this.#settle();
+  }
+
+  cancel(request: Request, code: "CANCELLED" | "TIMEOUT"): void {
+    this.#session?.cancel(request, code);
+    this.#settle();
+  }
+
+  ping(request: Request): void {
+    this.#session?.ping(request);
+    this.#settle();
+  }
+
+  reply(exchange: Exchange, body: string | Uint8Array): void {
+    this.#session?.reply(exchange, body);
+    this.#settle();
+  }
+
+  fail(exchange: Exchange, code: FailureName, text: string, remoteCode?: string): void {
+    this.#session?.fail(exchange, code, text, remoteCode);
+    this.#settle();
+  }
+
+  /** Ends the connection when everything in flight is finished. */
+  close(code: FailureName, text: string): void {
+    if (this.#session === undefined) this.abort(undefined);
+    else this.#session.close(code, text);
+    this.#settle();
+  }
+
+  // What the transport tells.
+
+  onBytes(bytes: Buffer): void {
+    this.lastActiveAt = this.now();
+    if (this.#session === undefined) this.#decide(bytes);
+    else this.#session.receive(bytes);
+    this.#settle();
+  }
+
+  onEnd(): void {
+    if (this.#session === undefined && this.#prefix !== undefined) this.#begin("plain", this.#prefix);
+    if (this.#session === undefined) this.abort(undefined);
+    else this.#session.receiveEnd();
+    this.#settle();
+  }
+
+  onDrain(): void {
+    this.lastActiveAt = this.now();
+    this.#isBlocked = false;
+    if (this.#isEnded) this.#endedAt = this.lastActiveAt;
+    this.#session?.drained();
+    this.#settle();
+  }
+
+  onClose(error?: EarshotError): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    const cause = this.#error ?? error;
+    const lost = cause ?? new EarshotError("CONNECTION_LOST", "the other side has closed the connection");
+    this.#session?.lost(lost);
+    this.#setup.budget?.remove(this);
+    this.#setup.owner.onClosed(this, cause);
+  }
+
+  // What the session asks for.
+
+  now(): number {
+    return performance.now();
+  }
+
+  write(chunks: readonly Uint8Array[]): boolean {
+    if (this.#isClosed) return true;
+    this.#isBlocked = !this.#transport.write(chunks);
+    return !this.#isBlocked;
+  }
+
+  requestFlush(): void {
+    if (this.#isFlushRequested) return;
+    this.#isFlushRequested = true;
+    process.nextTick(flush, this);
+  }
+
+  /** @internal the end of a turn in which something was to be written. */
+  flushNow(): void {
+    this.#isFlushRequested = false;
+    if (this.#isClosed) return;
+    this.#session?.flush();
+    this.#settle();
+  }
+
+  end(): void {
+    // A framed client ends when it has all its answers: there is nothing to wait for.
+    if (this.#setup.role === "client" && this.#session?.wire === "framed") this.#transport.close();
+    else this.#transport.end();
+    this.#isEnded = true;
+    if (!this.#isBlocked) this.#endedAt = this.now();
+  }
+
+  abort(error: EarshotError | undefined): void {
+    this.#error ??= error;
+    this.#transport.close();
+  }
+
+  onGreeting(hello: Hello): void {
+    this.#setup.owner.onGreeting(this, hello);
+  }
+
+  onExchange(exchange: Exchange): void {
+    this.#setup.owner.onExchange(this, exchange);
+  }
+
+  onCallerGone(exchange: Exchange, error: EarshotError): void {
+    this.#setup.owner.onCallerGone(this, exchange, error);
+  }
+
+  onClosing(error: EarshotError): void {
+    this.#setup.owner.onClosing(this, error);
+  }
+
+  // What the budget asks for.
+
+  pauseForMemory(): void {
+    this.#waitingSince = this.now();
+    this.#syncReading();
+  }
+
+  resumeForMemory(): void {
+    this.#waitingSince = Infinity;
+    this.#syncReading();
+  }
+
+  giveWay(): void {
+    const text = `The connection made no progress for ${STALL_MS} ms while others waited for memory`;
+    this.abort(new EarshotError("OVERLOADED", text));
+  }
+
+  #decide(bytes: Buffer): void {
+    const all = this.#prefix === undefined ? bytes : Buffer.concat([this.#prefix, bytes]);
+    const wire = detectWire(all);
+    if (wire === "undecided") this.#prefix = Buffer.from(all);
+    else this.#begin(wire, all);
+  }
+
+  #begin(wire: "framed" | "plain", bytes: Buffer): void {
+    this.#prefix = undefined;
+    if (wire === "plain" && this.#refusal !== undefined) {
+      this.abort(this.#refusal);
+      return;
+    }
+    this.#session = this.#makeSession(wire);
+    this.#session.receive(bytes);
+  }
+
+  #makeSession(wire: "framed" | "plain"): Session {
+    const { role, limits, hello, app, arena } = this.#setup;
+    if (wire === "plain") return new PlainSession(role, this, limits);
+    return new FramedSession({ role, host: this, limits, hello, app, arena, refusal: this.#refusal });
+  }
+
+  /** After anything has happened: budget, reading and timer follow. */
+  #settle(): void {
+    if (this.#isClosed) return;
+    const session = this.#session;
+    if (session !== undefined) this.#setup.budget?.update(this, session.heldBytes);
+    this.#syncReading();
+    const next = this.#nextDeadline();
+    if (next < this.#timerAt) this.#arm(next);
+  }
+
+  #syncReading(): void {
+    const shouldPause = this.#waitingSince !== Infinity || this.#session?.isCongested === true;
+    if (shouldPause === this.#isPaused) return;
+    this.#isPaused = shouldPause;
+    if (this.#session !== undefined) this.#session.isPaused = shouldPause;
+    if (shouldPause) this.#transport.pause();
+    else this.#transport.resume();
+  }
+
+  #nextDeadline(): number {
+    const { handshakeTimeoutMs } = this.#setup.limits;
+    const undecided = handshakeTimeoutMs > 0 ? this.lastActiveAt + handshakeTimeoutMs : Infinity;
+    const next = this.#session === undefined ? undecided : this.#session.nextDeadline;
+    const linger = this.#setup.role === "server" ? this.#endedAt + LINGER_MS : Infinity;
+    return Math.min(next, linger, this.#waitingSince + STALL_MS);
+  }
+
+  /** The timer is never moved back: one that comes early looks again. */
+  #arm(at: number): void {
+    clearTimeout(this.#timer);
+    this.#timerAt = at;
+    this.#timer = setTimeout(tick, Math.max(1, Math.min(at - this.now(), 0x7fff_ffff)), this);
+    this.#timer.unref();
+  }
+
+  /** @internal the timer. */
+  tickNow(): void {
+    this.#timerAt = Infinity;
+    const now = this.now();
+    if (this.#setup.role === "server" && now >= this.#endedAt + LINGER_MS) this.abort(undefined);
+    else if (this.#session !== undefined) this.#session.tick(now);
+    else if (now >= this.#nextDeadline()) this.abort(new EarshotError("TIMEOUT", "Nothing came on the connection"));
+    if (now >= this.#waitingSince + STALL_MS) {
+      this.#waitingSince = now;
+      this.#setup.budget?.relieve(now);
+    }
+    this.#settle();
+  }
+}
+
+function flush(connection: Connection): void {
+  connection.flushNow();
+}
+
+function tick(connection: Connection): void {
+  connection.tickNow();
+}

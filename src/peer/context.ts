@@ -1,0 +1,44 @@
+import type { EarshotError } from "../errors.js";
+import type { Connection } from "./connection.js";
+
+/** Who sent a message. */
+export interface Peer {
+  /** Different for each connection of this server. */
+  readonly id: number;
+  /** The address that it dialed. */
+  readonly address: string;
+}
+
+/** What a handler knows besides the message. */
+export class Context {
+  readonly peer: Peer;
+  readonly #connection: Connection;
+  #controller: AbortController | undefined;
+  #goneBecause: EarshotError | undefined;
+
+  /** @internal */
+  constructor(connection: Connection, peer: Peer) {
+    this.#connection = connection;
+    this.peer = peer;
+  }
+
+  /** The wire that the message came on. */
+  get wire(): "framed" | "plain" {
+    return this.#connection.wire ?? "plain";
+  }
+
+  /** Aborts when nobody waits for the answer any more: the caller is gone, gave up, or the server closed for good. */
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#goneBecause !== undefined) this.#controller.abort(this.#goneBecause);
+    }
+    return this.#controller.signal;
+  }
+
+  /** @internal */
+  static abort(context: Context, error: EarshotError): void {
+    context.#goneBecause = error;
+    context.#controller?.abort(error);
+  }
+}

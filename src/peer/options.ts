@@ -1,0 +1,140 @@
+import { EarshotError } from "../errors.js";
+import type { OwnApp, SessionLimits } from "../session/session.js";
+import { type AppInfo, type Hello, MAX_APP_TEXT, ownHello } from "../wire/hello.js";
+
+/** Where log lines go; pino, console-like loggers and `undefined` for silence fit. */
+export interface Logger {
+  debug(object: object, text: string): void;
+  info(object: object, text: string): void;
+  warn(object: object, text: string): void;
+  error(object: object, text: string): void;
+}
+
+/** The application's own name and version; the two sides tell each other before anything else. */
+export interface App extends AppInfo {
+  /**
+   * Which versions of the other side this one works with: a list of versions or their beginnings (`"2"` takes every
+   * 2.x), of an application of the same name; or a function that decides. Without it any other side will do.
+   */
+  readonly accepts?: readonly string[] | ((other: AppInfo | undefined) => boolean);
+}
+
+const DEFAULT_MAX_MESSAGE_BYTES = 67_108_864;
+
+/** What `listen` uses where its options say nothing. */
+export const LISTEN_DEFAULTS = {
+  mode: 0o600,
+  maxMessageBytes: DEFAULT_MAX_MESSAGE_BYTES,
+  maxConnections: 16_384,
+  maxInFlight: 1_024,
+  maxBufferedBytes: 268_435_456,
+  handshakeTimeoutMs: 30_000,
+  messageTimeoutMs: 60_000,
+  idleTimeoutMs: 0,
+  backlog: 4_096,
+} as const;
+
+/** What `dial` uses where its options say nothing. */
+export const DIAL_DEFAULTS = { maxMessageBytes: DEFAULT_MAX_MESSAGE_BYTES, connectTimeoutMs: 5_000 } as const;
+
+export interface CloseOptions {
+  /** How long what is in flight may take to finish, in milliseconds; default 10,000. */
+  readonly graceMs?: number | undefined;
+}
+
+const DEFAULT_GRACE_MS = 10_000;
+
+interface Range {
+  readonly least: number;
+  readonly most: number;
+}
+const ANY: Range = { least: 0, most: Number.MAX_SAFE_INTEGER };
+const ONE_OR_MORE: Range = { least: 1, most: Number.MAX_SAFE_INTEGER };
+const RANGES: Readonly<Record<string, Range>> = {
+  mode: { least: 0, most: 0o777 },
+  maxMessageBytes: ONE_OR_MORE,
+  maxConnections: ONE_OR_MORE,
+  maxInFlight: ONE_OR_MORE,
+  maxBufferedBytes: ONE_OR_MORE,
+  backlog: { least: 1, most: 0x7fff_ffff },
+};
+
+/**
+ * Fills in defaults and checks every number.
+ *
+ * @throws EarshotError `INVALID_ARGUMENT`, naming the option
+ */
+export function withDefaults<T extends Readonly<Record<string, number>>>(
+  given: Readonly<Record<string, unknown>>,
+  defaults: T,
+): { [K in keyof T]: number } {
+  const filled: Record<string, number> = { ...defaults };
+  for (const name of Object.keys(defaults)) {
+    if (given[name] !== undefined) filled[name] = checkNumber(name, given[name]);
+  }
+  return filled as { [K in keyof T]: number };
+}
+
+/** @throws EarshotError `INVALID_ARGUMENT` */
+export function checkNumber(name: string, value: unknown): number {
+  const { least, most } = RANGES[name] ?? ANY;
+  if (typeof value === "number" && Number.isSafeInteger(value) && value >= least && value <= most) return value;
+  const range = most === Number.MAX_SAFE_INTEGER ? `of ${least} or more` : `from ${least} to ${most}`;
+  throw new EarshotError("INVALID_ARGUMENT", `Cannot use ${name}: ${String(value)}; it is a whole number ${range}`);
+}
+
+/** Times in milliseconds may have fractions; 0 and `undefined` are none. @throws EarshotError `INVALID_ARGUMENT` */
+export function checkTimeout(name: string, value: number | undefined): number {
+  if (value === undefined || value === Infinity) return 0;
+  if (typeof value === "number" && value >= 0) return value;
+  const fact = `Cannot use ${name}: ${String(value)}; it is a number of milliseconds, 0 for none`;
+  throw new EarshotError("INVALID_ARGUMENT", fact);
+}
+
+/** @throws EarshotError `INVALID_ARGUMENT` */
+export function checkGrace({ graceMs = DEFAULT_GRACE_MS }: CloseOptions): number {
+  if (typeof graceMs === "number" && graceMs >= 0) return graceMs;
+  const fact = `Cannot use graceMs: ${String(graceMs)}; it is a number of milliseconds`;
+  throw new EarshotError("INVALID_ARGUMENT", fact);
+}
+
+/** @throws EarshotError `INVALID_ARGUMENT` */
+export function checkChoice<T extends string>(name: string, value: T | undefined, choices: readonly [T, ...T[]]): T {
+  if (value === undefined) return choices[0];
+  if (choices.includes(value)) return value;
+  const fact = `Cannot use ${name}: ${JSON.stringify(value)}; it is one of ${choices.join(", ")}`;
+  throw new EarshotError("INVALID_ARGUMENT", fact);
+}
+
+/** @throws EarshotError `INVALID_ARGUMENT` */
+export function checkApp(app: App | undefined): OwnApp {
+  if (app === undefined) return { info: undefined, objection: () => undefined };
+  for (const [name, value] of Object.entries({ "app.name": app.name, "app.version": app.version })) {
+    if (typeof value === "string" && value.length > 0 && value.length <= MAX_APP_TEXT) continue;
+    const fact = `Cannot use ${name}: ${JSON.stringify(value)}; it is a text of 1 to ${MAX_APP_TEXT} characters`;
+    throw new EarshotError("INVALID_ARGUMENT", fact);
+  }
+  const info = { name: app.name, version: app.version };
+  const { accepts } = app;
+  const accept =
+    typeof accepts === "function" ? accepts : (other: AppInfo | undefined) => isListed(info, accepts, other);
+  return { info, objection: (other) => (accept(other) ? undefined : describeMismatch(info, other)) };
+}
+
+function isListed(own: AppInfo, accepts: readonly string[] | undefined, other: AppInfo | undefined): boolean {
+  if (accepts === undefined) return true;
+  if (other === undefined || other.name !== own.name) return false;
+  return accepts.some((version) => other.version === version || other.version.startsWith(`${version}.`));
+}
+
+function describeMismatch(own: AppInfo, other: AppInfo | undefined): string {
+  const theirs = other === undefined ? "does not say what it is" : `is ${other.name} ${other.version}`;
+  const remedy = "restart the older of the two with the newer version";
+  return `this side is ${own.name} ${own.version}, the other ${theirs}, which it does not accept; ${remedy}`;
+}
+
+export function helloOf(limits: SessionLimits, app: OwnApp): Hello {
+  return ownHello({ maxMessageBytes: limits.maxMessageBytes, maxInFlight: limits.maxInFlight }, app.info);
+}
+
+export const SILENT: Logger = { debug() {}, info() {}, warn() {}, error() {} };

@@ -1,0 +1,119 @@
+import { parseAddress } from "../address.js";
+import { EarshotError, failure } from "../errors.js";
+import type { Message } from "../message.js";
+import { listenNet } from "../transport/net.js";
+import { resolveSocket } from "../transport/resolve.js";
+import type { Listener } from "../transport/transport.js";
+import { Acceptor } from "./acceptor.js";
+import type { Context } from "./context.js";
+import { type App, type CloseOptions, checkGrace, LISTEN_DEFAULTS, type Logger, withDefaults } from "./options.js";
+
+/** A reply; nothing at all is an empty one. Bytes must stay unchanged until they are out. */
+export type Reply = string | Uint8Array | undefined;
+
+/**
+ * Called once for each message, many at a time. Returning is the acknowledgement, and what it returns is the reply;
+ * throwing makes the caller's `send` reject with `HANDLER_FAILED` and the error's message and `code`, never its stack.
+ */
+export type Handler = (message: Message, context: Context) => Reply | Promise<Reply> | void | Promise<void>;
+
+/** All sizes in bytes, all times in milliseconds, 0 ms for no limit. */
+export interface ListenOptions {
+  /** Which wires to take: many messages on a connection, one, or whichever the caller speaks (default). */
+  readonly wire?: "auto" | "plain" | "framed" | undefined;
+  /** Who may connect, as the permissions of the socket file; default 0o600, only this user. */
+  readonly mode?: number | undefined;
+  /** The largest message that is taken; default 64 MiB. */
+  readonly maxMessageBytes?: number | undefined;
+  /** Default 16,384; the next caller is told `OVERLOADED`. */
+  readonly maxConnections?: number | undefined;
+  /** How many messages of one connection are handled at a time; default 1,024. The next ones wait. */
+  readonly maxInFlight?: number | undefined;
+  /**
+   * How many bytes of unfinished messages and unread replies all connections may hold together; default 256 MiB.
+   * 64 KiB for each connection come on top, so that small messages always pass, and one message at most.
+   */
+  readonly maxBufferedBytes?: number | undefined;
+  /** For a new connection to say something; default 30 s. */
+  readonly handshakeTimeoutMs?: number | undefined;
+  /** For an unfinished message to bring another 64 KiB or its end, and for a caller to read on; default 60 s. */
+  readonly messageTimeoutMs?: number | undefined;
+  /** For a connection on which nothing happens; default none. */
+  readonly idleTimeoutMs?: number | undefined;
+  /** How many connections the kernel may keep for `accept`; default 4,096. */
+  readonly backlog?: number | undefined;
+  /** Default silent. */
+  readonly logger?: Logger | undefined;
+  readonly app?: App | undefined;
+  /** Closes the server, with the default grace, when it aborts. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A server at one address. Whoever made it closes it. */
+export class Server implements AsyncDisposable {
+  /** Where it listens, as `unix:/path` or `unix:@name`. */
+  readonly address: string;
+  /** Resolves when it is closed, whoever closed it; never rejects. */
+  readonly closed: Promise<void>;
+  readonly #acceptor: Acceptor;
+  readonly #listener: Listener;
+
+  /** @internal use `listen` */
+  constructor(acceptor: Acceptor, listener: Listener) {
+    this.#acceptor = acceptor;
+    this.#listener = listener;
+    this.address = listener.address;
+    this.closed = acceptor.closed;
+  }
+
+  /** How many connections it has now. */
+  get connectionCount(): number {
+    return this.#acceptor.connectionCount;
+  }
+
+  /**
+   * Stops accepting and removes the socket file, lets handlers finish and their replies leave, then ends. When the grace
+   * is over, or with a second call, what is left is cut: its handlers' signals abort, its callers get an error.
+   */
+  close(options: CloseOptions = {}): Promise<void> {
+    return this.#acceptor.close(this.#listener, checkGrace(options));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+/**
+ * Takes an address and handles every message that is sent to it.
+ *
+ * @param address `/run/app.sock`, `unix:/run/app.sock`, `unix:@name` (Linux abstract), or a bare name such as `chat` for
+ * a socket in the user's runtime directory. A file left by a server that is gone is replaced; a live server never is.
+ * @throws EarshotError `ADDRESS_IN_USE`, `NOT_A_SOCKET`, `UNSAFE_DIRECTORY`, `ADDRESS_TOO_LONG`, `PERMISSION_DENIED`, ...
+ * @example
+ * const server = await listen("/run/user/1000/app.sock", (message) => `you said ${message.text()}`);
+ */
+export async function listen(address: string, handler: Handler, options: ListenOptions = {}): Promise<Server> {
+  if (typeof handler !== "function") {
+    throw new EarshotError("INVALID_ARGUMENT", "Cannot listen without a handler: the second argument is a function");
+  }
+  const numbers = withDefaults({ ...options }, LISTEN_DEFAULTS);
+  const { signal } = options;
+  const target = resolveSocket(parseAddress(address), "listen");
+  if (signal?.aborted)
+    throw failure("CANCELLED", "listen", target.text, "its signal was aborted", { cause: signal.reason });
+  const acceptor = new Acceptor(target.text, handler, options, numbers);
+  const listener = await listenNet(target, {
+    mode: numbers.mode,
+    backlog: numbers.backlog,
+    onTransport: (transport) => acceptor.accept(transport),
+    onError: (error) => acceptor.logger.error({ error }, "the listening socket failed"),
+  });
+  const server = new Server(acceptor, listener);
+  if (signal?.aborted) await server.close();
+  const onAbort = () => void server.close();
+  signal?.addEventListener("abort", onAbort, { once: true });
+  void server.closed.then(() => signal?.removeEventListener("abort", onAbort));
+  acceptor.logger.info({ address: target.text }, "listening");
+  return server;
+}

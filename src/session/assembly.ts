@@ -1,0 +1,54 @@
+import { Message } from "../message.js";
+
+/** A declared size is only believed this far before its bytes come. */
+const FIRST_CAPACITY = 1_048_576;
+const EMPTY = Buffer.alloc(0);
+
+/** Collects the bytes of one message. Memory follows the bytes that came, not the size that was declared. */
+export class Assembly {
+  /** How many bytes have come. */
+  length = 0;
+  /** When the current window of progress began, and how many bytes it has brought. */
+  windowStart: number;
+  windowBytes = 0;
+
+  readonly #expected: number | undefined;
+  #buffer = EMPTY;
+
+  /** @param expected the size that was declared, at most what the limit allows; `undefined` when nobody knows. */
+  constructor(expected: number | undefined, now: number) {
+    this.#expected = expected;
+    this.windowStart = now;
+  }
+
+  /** True when as many bytes have come as were declared. */
+  get isExact(): boolean {
+    return this.#expected === undefined || this.#expected === this.length;
+  }
+
+  /** True when this many more bytes would be more than were declared. */
+  wouldExceed(bytes: number): boolean {
+    return this.#expected !== undefined && this.length + bytes > this.#expected;
+  }
+
+  append(bytes: Buffer, start: number, end: number): void {
+    const needed = this.length + end - start;
+    if (needed > this.#buffer.length) this.#grow(needed);
+    bytes.copy(this.#buffer, this.length, start, end);
+    this.length = needed;
+    this.windowBytes += end - start;
+  }
+
+  finish(): Message {
+    return new Message(this.#buffer, 0, this.length);
+  }
+
+  #grow(needed: number): void {
+    const isFirst = this.#buffer.length === 0;
+    const declared = isFirst ? Math.min(this.#expected ?? 0, FIRST_CAPACITY) : this.#buffer.length * 2;
+    const wanted = Math.max(needed, declared);
+    const grown = Buffer.allocUnsafeSlow(Math.min(wanted, this.#expected ?? wanted));
+    this.#buffer.copy(grown, 0, 0, this.length);
+    this.#buffer = grown;
+  }
+}

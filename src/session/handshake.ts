@@ -1,0 +1,40 @@
+import { EarshotError } from "../errors.js";
+import { violation } from "../wire/decode.js";
+import { PREFACE, PROTOCOL_VERSION } from "../wire/frame.js";
+import type { Hello } from "../wire/hello.js";
+import type { OwnApp } from "./session.js";
+
+/** Takes the preface off the front of a connection's bytes. */
+export class PrefaceReader {
+  #seen = 0;
+
+  /** Returns where the frames begin in these bytes, or -1 while the preface is not complete. */
+  take(bytes: Uint8Array): number {
+    let offset = 0;
+    while (this.#seen < PREFACE.length) {
+      if (offset === bytes.length) return -1;
+      if (bytes[offset] !== PREFACE[this.#seen]) {
+        throw violation('it does not begin with earshot\'s preface. Is it another kind of server? (see wire: "plain")');
+      }
+      this.#seen++;
+      offset++;
+    }
+    return offset;
+  }
+}
+
+/** @throws EarshotError `VERSION_MISMATCH`, naming both sides and what to do. */
+export function agree(own: OwnApp, other: Hello): void {
+  const [oldest, newest] = other.versions;
+  if (PROTOCOL_VERSION < oldest || PROTOCOL_VERSION > newest) {
+    const theirs = oldest === newest ? `${oldest}` : `${oldest} to ${newest}`;
+    const older = PROTOCOL_VERSION < oldest ? "this" : "the other";
+    throw mismatch(`this side speaks protocol ${PROTOCOL_VERSION}, the other ${theirs}; upgrade ${older} side`);
+  }
+  const objection = own.objection(other.app);
+  if (objection !== undefined) throw mismatch(objection);
+}
+
+function mismatch(fact: string): EarshotError {
+  return new EarshotError("VERSION_MISMATCH", fact);
+}

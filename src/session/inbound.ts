@@ -1,0 +1,249 @@
+import { EarshotError } from "../errors.js";
+import type { Message } from "../message.js";
+import { type FrameDecoder, violation } from "../wire/decode.js";
+import type { FailureName } from "../wire/failure.js";
+import { FrameType } from "../wire/frame.js";
+import type { Assembly } from "./assembly.js";
+import { Deadlines } from "./deadlines.js";
+import { Fifo } from "./fifo.js";
+import type { BodyReader, Incoming } from "./incoming.js";
+import type { OutputOwner } from "./output.js";
+import { Exchange, type SessionHost, type SessionLimits } from "./session.js";
+
+/** So many complete messages may wait behind `maxInFlight` before reading stops: a client's first burst fits. */
+export const MAX_WAITING = 64;
+/** An unfinished message must bring this much in each window of `messageTimeoutMs`, or its end. */
+export const MIN_PROGRESS_BYTES = 65_536;
+
+class IncomingExchange extends Exchange implements Incoming {
+  assembly: Assembly | undefined = undefined;
+  deadlineMs = -1;
+}
+
+/** The messages that the other side began: from their first frame until the handler may have them, and until it is done. */
+export class Inbound implements OutputOwner<Exchange> {
+  readonly type = FrameType.DATA;
+  /** The highest exchange that was seen. */
+  lastId = 0;
+  heldBytes = 0;
+
+  readonly #host: SessionHost;
+  readonly #limits: SessionLimits;
+  readonly #refuse: (id: number, code: FailureName, text: string) => void;
+  readonly #reader: BodyReader;
+  readonly #exchanges = new Map<number, IncomingExchange>();
+  readonly #ready = new Fifo<IncomingExchange>();
+  #deadlines: Deadlines<Exchange> | undefined;
+  #receiving = 0;
+  #inFlight = 0;
+  #current: IncomingExchange | undefined;
+  #nextProgressCheck = Infinity;
+
+  constructor(
+    host: SessionHost,
+    limits: SessionLimits,
+    reader: BodyReader,
+    refuse: (id: number, code: FailureName, text: string) => void,
+  ) {
+    this.#host = host;
+    this.#limits = limits;
+    this.#reader = reader;
+    this.#refuse = refuse;
+  }
+
+  get isIdle(): boolean {
+    return this.#exchanges.size === 0;
+  }
+
+  get isReceiving(): boolean {
+    return this.#receiving > 0;
+  }
+
+  get isCongested(): boolean {
+    return this.#ready.size >= MAX_WAITING;
+  }
+
+  /** @param isPaused whether nothing is read now; what does not come then is not the other side's delay. */
+  nextDeadline(isPaused: boolean): number {
+    return Math.min(this.#deadlines?.next ?? Infinity, isPaused ? Infinity : this.#nextProgressCheck);
+  }
+
+  onOpen(frame: FrameDecoder, isClosing: boolean): void {
+    const id = frame.exchange;
+    if (id <= this.lastId || id % 2 === 0) throw violation(`exchange ${id} is out of turn`);
+    if (isClosing) {
+      this.#current = undefined;
+      return;
+    }
+    if (this.#receiving > this.#limits.maxInFlight + MAX_WAITING) {
+      throw violation(`more than ${this.#limits.maxInFlight} unfinished messages at once`);
+    }
+    this.lastId = id;
+    this.#reader.begin(frame, true);
+    this.#current = new IncomingExchange(id);
+    this.#receiving++;
+    this.#exchanges.set(id, this.#current);
+  }
+
+  onData(frame: FrameDecoder): void {
+    const exchange = this.#exchanges.get(frame.exchange);
+    this.#current = undefined;
+    if (exchange === undefined) {
+      // The rest of a message that was refused or given up is on its way still; one that never began is a mistake.
+      if (frame.exchange > this.lastId) throw violation(`data for exchange ${frame.exchange}, which was not opened`);
+      return;
+    }
+    if (exchange.state !== "receiving") throw violation(`data after the end of exchange ${frame.exchange}`);
+    this.#reader.begin(frame, false);
+    this.#current = exchange;
+  }
+
+  onPayload(frame: FrameDecoder, bytes: Buffer, start: number, end: number): void {
+    const exchange = this.#current;
+    if (exchange === undefined) return;
+    const progress = this.#reader.take(frame, exchange, bytes, start, end);
+    if (progress === "too-large") {
+      this.#forget(exchange);
+      this.#current = undefined;
+      this.#refuse(exchange.id, "MESSAGE_TOO_LARGE", `the limit is ${this.#limits.maxMessageBytes} bytes`);
+    } else if (progress === "more") this.#hold(exchange);
+    else this.#complete(exchange, progress);
+  }
+
+  /** The other side gave up. */
+  onReset(id: number): Exchange | undefined {
+    const exchange = this.#exchanges.get(id);
+    if (exchange === undefined) {
+      if (id > this.lastId) throw violation(`a reset of exchange ${id}, which was not opened`);
+      return undefined;
+    }
+    if (exchange === this.#current) this.#current = undefined;
+    return this.#giveUp(exchange) ? exchange : undefined;
+  }
+
+  /** The answer to an exchange is ready to leave; false when nobody waits for it any more. */
+  answer(exchange: Exchange, bytes: number): boolean {
+    if (exchange.state === "handling") {
+      exchange.state = "answered";
+      exchange.heldBytes += bytes;
+      this.heldBytes += bytes;
+      this.#deadlines?.delete(exchange);
+      return true;
+    }
+    // It was given up while its handler ran: only now has its place become free.
+    if (exchange.state === "gone") {
+      this.#inFlight--;
+      this.dispatch();
+    }
+    return false;
+  }
+
+  now(): number {
+    return this.#host.now();
+  }
+
+  begin(exchange: Exchange): number {
+    return exchange.id;
+  }
+
+  /** The answer to an exchange is out. */
+  flushed(exchange: Exchange): void {
+    this.#inFlight--;
+    this.#forget(exchange);
+    exchange.state = "gone";
+    this.dispatch();
+  }
+
+  /** Hands on as many messages as may be in flight. */
+  dispatch(): void {
+    while (this.#inFlight < this.#limits.maxInFlight) {
+      const exchange = this.#ready.shift();
+      if (exchange === undefined) return;
+      this.#inFlight++;
+      exchange.state = "handling";
+      this.#host.onExchange(exchange);
+    }
+  }
+
+  /** The connection is gone; returns those that a handler is busy with. */
+  lost(): Exchange[] {
+    this.#current = undefined;
+    return [...this.#exchanges.values()].filter((exchange) => this.#giveUp(exchange));
+  }
+
+  /** Returns those whose callers have given up by now. @throws EarshotError when a message makes no progress. */
+  tick(now: number, isPaused: boolean): Exchange[] {
+    if (!isPaused && now >= this.#nextProgressCheck) this.#checkProgress(now);
+    const due = this.#deadlines?.expire(now) ?? [];
+    return due.filter((exchange) => this.#exchanges.has(exchange.id) && this.#giveUp(exchange as IncomingExchange));
+  }
+
+  #hold(exchange: IncomingExchange): void {
+    const { assembly } = exchange;
+    if (assembly === undefined) return;
+    this.heldBytes += assembly.length - exchange.heldBytes;
+    exchange.heldBytes = assembly.length;
+    if (this.#limits.messageTimeoutMs > 0 && this.#nextProgressCheck === Infinity) {
+      this.#nextProgressCheck = assembly.windowStart + this.#limits.messageTimeoutMs;
+    }
+  }
+
+  #complete(exchange: IncomingExchange, message: Message): void {
+    this.#current = undefined;
+    this.#receiving--;
+    exchange.assembly = undefined;
+    exchange.message = message;
+    exchange.state = "ready";
+    this.heldBytes += message.byteLength - exchange.heldBytes;
+    exchange.heldBytes = message.byteLength;
+    if (exchange.deadlineMs >= 0) {
+      exchange.deadlineAt = this.#host.now() + exchange.deadlineMs;
+      this.#deadlines ??= new Deadlines();
+      this.#deadlines.add(exchange);
+    }
+    this.#ready.push(exchange);
+    this.dispatch();
+  }
+
+  /** Returns true when a handler is busy with it. */
+  #giveUp(exchange: IncomingExchange): boolean {
+    const wasHandling = exchange.state === "handling";
+    if (exchange.state === "answered") return false;
+    if (exchange.state === "ready") this.#ready.drop(exchange);
+    this.#deadlines?.delete(exchange);
+    this.#forget(exchange);
+    exchange.state = "gone";
+    return wasHandling;
+  }
+
+  #forget(exchange: Exchange): void {
+    if (!this.#exchanges.delete(exchange.id)) return;
+    if (exchange.state === "receiving") this.#receiving--;
+    this.heldBytes -= exchange.heldBytes;
+    exchange.heldBytes = 0;
+  }
+
+  #checkProgress(now: number): void {
+    let next = Infinity;
+    const windowMs = this.#limits.messageTimeoutMs;
+    for (const { state, assembly } of this.#exchanges.values()) {
+      if (state !== "receiving" || assembly === undefined) continue;
+      if (assembly.windowBytes >= MIN_PROGRESS_BYTES) {
+        assembly.windowStart = now;
+        assembly.windowBytes = 0;
+      } else if (now - assembly.windowStart >= windowMs) {
+        const fact = `an unfinished message brought fewer than ${MIN_PROGRESS_BYTES} bytes in ${windowMs} ms`;
+        throw new EarshotError("TIMEOUT", `Cannot receive the message: ${fact}`, { op: "receive" });
+      }
+      next = Math.min(next, assembly.windowStart + windowMs);
+    }
+    this.#nextProgressCheck = next;
+  }
+
+  /** Reading goes on after a pause: every unfinished message begins a new window. */
+  resumed(now: number): void {
+    for (const { assembly } of this.#exchanges.values()) {
+      if (assembly !== undefined) assembly.windowStart = now;
+    }
+  }
+}

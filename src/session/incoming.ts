@@ -1,0 +1,137 @@
+import { Message } from "../message.js";
+import { type FrameDecoder, readU64, violation } from "../wire/decode.js";
+import { DEADLINE_BYTES, Flag, SIZE_BYTES } from "../wire/frame.js";
+import { Assembly } from "./assembly.js";
+
+/** Small messages that came in one read share a copy of it, up to this size: one allocation, and little kept by accident. */
+const SHARED_COPY_BYTES = 16_384;
+
+/** One direction of an exchange, as it comes in. */
+export interface Incoming {
+  assembly: Assembly | undefined;
+  /** From the first frame; -1 when it did not say. */
+  deadlineMs: number;
+}
+
+/** What a part of a payload led to. */
+export type Progress = Message | "more" | "too-large";
+
+/** Reads the payloads of OPEN and DATA frames: their fields, and their bytes into messages. */
+export class BodyReader {
+  readonly #maxMessageBytes: number;
+  readonly #now: () => number;
+  #fieldBytes = 0;
+  #fields: Buffer | undefined;
+  #fieldsRead = 0;
+  #sizeBytes = -1;
+  #deadlineMs = -1;
+  #isWholeInFrame = false;
+  #bodyBytes = 0;
+
+  #copy: Buffer | undefined;
+  #copyStart = 0;
+
+  constructor(maxMessageBytes: number, now: () => number) {
+    this.#maxMessageBytes = maxMessageBytes;
+    this.#now = now;
+  }
+
+  /** What was borrowed for the last read is gone; call it before each. */
+  forgetRead(): void {
+    this.#copy = undefined;
+  }
+
+  /** A frame begins. @param isFirst whether it is the first of its direction. */
+  begin(frame: FrameDecoder, isFirst: boolean): void {
+    const { flags } = frame;
+    this.#deadlineMs = -1;
+    this.#sizeBytes = -1;
+    this.#fieldsRead = 0;
+    this.#fieldBytes =
+      ((flags & Flag.DEADLINE) !== 0 ? DEADLINE_BYTES : 0) + ((flags & Flag.SIZE) !== 0 ? SIZE_BYTES : 0);
+    if (!isFirst && this.#fieldBytes > 0) throw violation("a later frame of a message that declares its size");
+    if (this.#fieldBytes > frame.length) throw violation("a frame shorter than its fields");
+    this.#bodyBytes = frame.length - this.#fieldBytes;
+    this.#isWholeInFrame = isFirst && (flags & Flag.END) !== 0;
+  }
+
+  /** A part of the payload of the frame that began last. */
+  take(frame: FrameDecoder, incoming: Incoming, bytes: Buffer, start: number, end: number): Progress {
+    let offset = start;
+    if (this.#fieldsRead < this.#fieldBytes) {
+      offset = this.#takeFields(frame, bytes, start, end);
+      if (this.#fieldsRead < this.#fieldBytes) return "more";
+    }
+    const isLast = frame.remaining === 0;
+    if (incoming.assembly === undefined) {
+      if (this.#deadlineMs >= 0) incoming.deadlineMs = this.#deadlineMs;
+      const expected = this.#expectedBytes();
+      if ((expected ?? this.#bodyBytes) > this.#maxMessageBytes) return "too-large";
+      if (isLast && this.#isWholeInFrame && end - offset === this.#bodyBytes) {
+        if (expected !== this.#bodyBytes) throw violation("a message that is not as long as it says");
+        return this.#copyOut(bytes, offset, end);
+      }
+      incoming.assembly = new Assembly(expected, this.#now());
+    }
+    return this.#append(frame, incoming.assembly, bytes, offset, end, isLast);
+  }
+
+  #append(
+    frame: FrameDecoder,
+    assembly: Assembly,
+    bytes: Buffer,
+    start: number,
+    end: number,
+    isLast: boolean,
+  ): Progress {
+    if (assembly.wouldExceed(end - start)) throw violation("a message longer than it says");
+    if (assembly.length + end - start > this.#maxMessageBytes) return "too-large";
+    assembly.append(bytes, start, end);
+    if (!isLast || (frame.flags & Flag.END) === 0) return "more";
+    if (!assembly.isExact) throw violation("a message shorter than it says");
+    return assembly.finish();
+  }
+
+  /** The size of the whole message: declared, or known because it has one frame. */
+  #expectedBytes(): number | undefined {
+    if (this.#sizeBytes >= 0) return this.#sizeBytes;
+    return this.#isWholeInFrame ? this.#bodyBytes : undefined;
+  }
+
+  #takeFields(frame: FrameDecoder, bytes: Buffer, start: number, end: number): number {
+    const wanted = this.#fieldBytes;
+    const taken = Math.min(wanted - this.#fieldsRead, end - start);
+    let fields = bytes;
+    let at = start;
+    if (taken < wanted) {
+      this.#fields ??= Buffer.allocUnsafeSlow(DEADLINE_BYTES + SIZE_BYTES);
+      bytes.copy(this.#fields, this.#fieldsRead, start, start + taken);
+      fields = this.#fields;
+      at = 0;
+    }
+    this.#fieldsRead += taken;
+    if (this.#fieldsRead === wanted) {
+      if ((frame.flags & Flag.DEADLINE) !== 0) {
+        this.#deadlineMs = fields.readUInt32LE(at);
+        at += DEADLINE_BYTES;
+      }
+      if ((frame.flags & Flag.SIZE) !== 0) this.#sizeBytes = readU64(fields, at);
+    }
+    return start + taken;
+  }
+
+  #copyOut(bytes: Buffer, start: number, end: number): Message {
+    if (end - start > SHARED_COPY_BYTES) {
+      const own = Buffer.allocUnsafeSlow(end - start);
+      bytes.copy(own, 0, start, end);
+      return new Message(own, 0, own.length);
+    }
+    if (this.#copy === undefined || end - this.#copyStart > this.#copy.length) {
+      const copyEnd = Math.min(bytes.length, start + SHARED_COPY_BYTES);
+      this.#copy = Buffer.allocUnsafe(copyEnd - start);
+      this.#copyStart = start;
+      bytes.copy(this.#copy, 0, start, copyEnd);
+    }
+    return new Message(this.#copy, start - this.#copyStart, end - this.#copyStart);
+  }
+}

@@ -1,0 +1,182 @@
+import { type Head, headBytes, MAX_HEAD_BYTES, writeHead } from "../wire/encode.js";
+import { FrameType, MAX_DEADLINE_MS } from "../wire/frame.js";
+import type { Arena } from "./arena.js";
+import { Fifo } from "./fifo.js";
+import type { Outgoing } from "./session.js";
+
+/** Up to this size a body is copied next to its header: cheaper than one more vector. */
+const COPY_BYTES = 8_192;
+/** Larger bodies leave in pieces of this size, so that others pass between them. */
+export const PIECE_BYTES = 131_072;
+/** One write carries about this much. */
+const WRITE_BYTES = 262_144;
+const MAX_CHUNKS = 128;
+/** UTF-8 takes at most this many bytes for each UTF-16 unit. */
+const UTF8_MAX = 3;
+
+/** Who numbers the outgoing messages and wants to know when they are out. */
+export interface OutputOwner<T extends Outgoing> {
+  readonly type: typeof FrameType.OPEN | typeof FrameType.DATA;
+  /** Called just before its first frame is written, so that numbers rise on the wire; returns the exchange. */
+  begin(item: T): number;
+  /** Its last frame was handed to the transport. */
+  flushed(item: T): void;
+  now(): number;
+}
+
+/** Turns messages into frames and frames into few writes. Small ones go first, then one piece of each large one in turn. */
+export class Output<T extends Outgoing> {
+  isWritable = true;
+  /** Bytes of control frames that wait. */
+  controlBytes = 0;
+
+  readonly #arena: Arena;
+  readonly #write: (chunks: readonly Uint8Array[]) => boolean;
+  readonly #owner: OutputOwner<T>;
+  readonly #small = new Fifo<T>();
+  #control: Uint8Array[] = [];
+  #bulk: { readonly item: T; readonly exchange: number }[] = [];
+  #chunks: Uint8Array[] = [];
+  #chunkBytes = 0;
+  #segmentStart = 0;
+
+  constructor(arena: Arena, owner: OutputOwner<T>, write: (chunks: readonly Uint8Array[]) => boolean) {
+    this.#arena = arena;
+    this.#owner = owner;
+    this.#write = write;
+  }
+
+  get isEmpty(): boolean {
+    return this.#control.length === 0 && this.#small.size === 0 && this.#bulk.length === 0;
+  }
+
+  pushControl(frame: Uint8Array): void {
+    this.#control.push(frame);
+    this.controlBytes += frame.length;
+  }
+
+  push(item: T): void {
+    if (typeof item.body === "string" && item.body.length * UTF8_MAX > COPY_BYTES) item.body = Buffer.from(item.body);
+    this.#small.push(item);
+  }
+
+  /** What was pushed and has not begun. */
+  waiting(): T[] {
+    return this.#small.items();
+  }
+
+  /** Takes back an item that has not begun. */
+  dropWaiting(item: T): void {
+    this.#small.drop(item);
+  }
+
+  /** Takes back what is left of an item that has begun. */
+  dropRest(item: T): void {
+    this.#bulk = this.#bulk.filter((entry) => entry.item !== item);
+  }
+
+  /** Writes until the transport wants a pause or nothing is left. */
+  flush(): void {
+    while (this.isWritable && !this.isEmpty) {
+      const done = this.#gather();
+      if (this.#chunks.length > 0) this.#writeOut();
+      for (const item of done) this.#owner.flushed(item);
+    }
+  }
+
+  #writeOut(): void {
+    const chunks = this.#chunks;
+    this.#chunks = [];
+    this.isWritable = this.#write(chunks);
+    if (this.isWritable) this.#arena.reuse();
+    else this.#arena.abandon();
+  }
+
+  /** Fills `#chunks` for one write; returns the items whose last frame is in it. */
+  #gather(): T[] {
+    const done: T[] = [];
+    this.#chunkBytes = 0;
+    this.#arena.ensure(COPY_BYTES + 2 * MAX_HEAD_BYTES);
+    this.#segmentStart = this.#arena.used;
+    for (const frame of this.#control) this.#reference(frame);
+    this.#control = [];
+    this.controlBytes = 0;
+    while (this.#hasRoom()) {
+      const item = this.#small.shift();
+      if (item === undefined) break;
+      if (this.#putFirst(item)) done.push(item);
+    }
+    const turn = this.#bulk.shift();
+    if (turn !== undefined && !this.#putPiece(turn.item, turn.exchange)) this.#bulk.push(turn);
+    else if (turn !== undefined) done.push(turn.item);
+    this.#closeSegment();
+    return done;
+  }
+
+  #hasRoom(): boolean {
+    const free = this.#arena.buffer.length - this.#arena.used;
+    return (
+      free >= COPY_BYTES + 2 * MAX_HEAD_BYTES && this.#chunkBytes < WRITE_BYTES && this.#chunks.length < MAX_CHUNKS
+    );
+  }
+
+  /** Returns true when the whole item is out with this; a large one is only numbered and put in line. */
+  #putFirst(item: T): boolean {
+    const exchange = this.#owner.begin(item);
+    const { body } = item;
+    if (body.length > PIECE_BYTES) {
+      this.#bulk.push({ item, exchange });
+      return false;
+    }
+    const { buffer, used } = this.#arena;
+    const head = this.#head(item, exchange, true, -1);
+    if (typeof body === "string") {
+      const bodyBytes = buffer.write(body, used + headBytes(head), "utf8");
+      this.#arena.used = writeHead(buffer, used, head, bodyBytes) + bodyBytes;
+    } else {
+      this.#arena.used = writeHead(buffer, used, head, body.length);
+      if (body.length <= COPY_BYTES) {
+        buffer.set(body, this.#arena.used);
+        this.#arena.used += body.length;
+      } else this.#reference(body);
+    }
+    return true;
+  }
+
+  /** Puts the next piece of a large item; returns true when it was the last. */
+  #putPiece(item: T, exchange: number): boolean {
+    const body = item.body as Uint8Array;
+    const start = item.sentBytes;
+    const end = Math.min(body.length, start + PIECE_BYTES - MAX_HEAD_BYTES);
+    const isEnd = end === body.length;
+    const isFirst = start === 0;
+    const head = isFirst
+      ? this.#head(item, exchange, isEnd, body.length)
+      : { type: FrameType.DATA, exchange, isEnd, deadlineMs: -1, sizeBytes: -1 };
+    this.#arena.used = writeHead(this.#arena.buffer, this.#arena.used, head, end - start);
+    this.#reference(body.subarray(start, end));
+    item.sentBytes = end;
+    return isEnd;
+  }
+
+  #head(item: T, exchange: number, isEnd: boolean, sizeBytes: number): Head {
+    const { type } = this.#owner;
+    const hasDeadline = type === FrameType.OPEN && item.deadlineAt !== Infinity;
+    const left = hasDeadline ? Math.max(0, Math.ceil(item.deadlineAt - this.#owner.now())) : -1;
+    return { type, exchange, isEnd, deadlineMs: left > MAX_DEADLINE_MS ? -1 : left, sizeBytes };
+  }
+
+  #reference(bytes: Uint8Array): void {
+    this.#closeSegment();
+    this.#chunks.push(bytes);
+    this.#chunkBytes += bytes.length;
+  }
+
+  #closeSegment(): void {
+    const end = this.#arena.used;
+    if (end === this.#segmentStart) return;
+    this.#chunks.push(this.#arena.buffer.subarray(this.#segmentStart, end));
+    this.#chunkBytes += end - this.#segmentStart;
+    this.#segmentStart = end;
+  }
+}

@@ -1,0 +1,141 @@
+import type { Delivery, EarshotError, ErrorCode } from "../errors.js";
+import type { Message } from "../message.js";
+import type { FailureName } from "../wire/failure.js";
+import type { AppInfo, Hello } from "../wire/hello.js";
+
+/** What can be sent. Bytes must stay unchanged until the exchange is settled: large ones are not copied. */
+export type Body = string | Uint8Array;
+
+/**
+ * The life of the protocol on one connection. Pure: bytes come in by `receive`, go out by `host.write`, and time is
+ * what the host says. `test/session/suite.ts` holds both kinds, framed and plain, to this:
+ *
+ * - Every request that was handed to `send` is settled exactly once.
+ * - Every exchange that was handed to `host.onExchange` may be answered once, at any time; an answer that comes after
+ *   its caller is gone is dropped.
+ * - Nothing is written, and no exchange begins, after `lost`.
+ */
+export interface Session {
+  readonly wire: "framed" | "plain";
+  /** Bytes from the other side, borrowed. Breaking the protocol makes the session close, never throw. */
+  receive(bytes: Buffer): void;
+  /** The other side will send no more. */
+  receiveEnd(): void;
+  /** The connection is gone: settles everything that is not settled yet. */
+  lost(error: EarshotError): void;
+
+  /** Sends a message and settles the request with its reply. */
+  send(request: Request): void;
+  /** Gives up a request that is not settled; the other side is told if it may know of it. */
+  cancel(request: Request, code: "CANCELLED" | "TIMEOUT"): void;
+  /** Answers a message of the other side. */
+  reply(exchange: Exchange, body: Body): void;
+  /** Tells the other side that its message was not handled. */
+  fail(exchange: Exchange, code: FailureName, text: string, remoteCode?: string): void;
+  /** Asks the other side for a sign of life; the plain wire has none. */
+  ping(request: Request): void;
+
+  /**
+   * Ends the session when everything in flight is finished; the other side is told not to begin anything new.
+   * The host's `end` follows.
+   */
+  close(code: FailureName, text: string): void;
+
+  /** Writes what there is to write; the host calls it once for each turn in which `requestFlush` was called. */
+  flush(): void;
+  /** The transport takes bytes again. */
+  drained(): void;
+
+  /** Set while the host reads nothing, so that what does not come is not held against the other side. */
+  isPaused: boolean;
+  /** When `tick` wants to be called, in the clock of `host.now`; `Infinity` for never. */
+  readonly nextDeadline: number;
+  tick(now: number): void;
+
+  /** Bytes that this side holds for the other: messages until they are answered, replies until they are out. */
+  readonly heldBytes: number;
+  /** True while nothing more should be read. */
+  readonly isCongested: boolean;
+  /** True when a message that the other side began is not complete, or output waits for it to read. */
+  readonly isWaitingForPeer: boolean;
+  /** True when nothing is in flight in either direction. */
+  readonly isIdle: boolean;
+}
+
+/** What a session needs from outside. None of these calls back into the session before it returns. */
+export interface SessionHost {
+  now(): number;
+  /** As `Transport.write`. */
+  write(chunks: readonly Uint8Array[]): boolean;
+  /** Please call `flush` at the end of this turn. */
+  requestFlush(): void;
+  /** The session is over and everything is written. */
+  end(): void;
+  /** Cut the connection now: because of the error, or because the other side is gone. */
+  abort(error: EarshotError | undefined): void;
+  /** The other side has introduced itself and both sides agree. */
+  onGreeting(hello: Hello): void;
+  /** A message has come. */
+  onExchange(exchange: Exchange): void;
+  /** Nobody waits for this answer any more. */
+  onCallerGone(exchange: Exchange, error: EarshotError): void;
+  /** The other side takes no new messages on this connection. */
+  onClosing(error: EarshotError): void;
+}
+
+/** Both sides' limits, in bytes, milliseconds and numbers; 0 ms means no limit. */
+export interface SessionLimits {
+  readonly maxMessageBytes: number;
+  readonly maxInFlight: number;
+  readonly handshakeTimeoutMs: number;
+  readonly messageTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+}
+
+/** This side's application, and which applications of the other side it works with. */
+export interface OwnApp {
+  readonly info: AppInfo | undefined;
+  /** Returns what is wrong with the other side's application, or `undefined` when nothing is. */
+  readonly objection: (other: AppInfo | undefined) => string | undefined;
+}
+
+/** A message on its way to a frame: a request or the answer to one. */
+export abstract class Outgoing {
+  body: Body = "";
+  /** Of a body that goes out in pieces: how much of it is out. */
+  sentBytes = 0;
+  isDropped = false;
+  /** When its caller gives up, in the clock of the host. */
+  deadlineAt = Infinity;
+}
+
+export type RequestState = "new" | "waiting" | "queued" | "sent" | "settled";
+
+/** A message of ours and what becomes of it: exactly one of the two methods is called, once. */
+export abstract class Request extends Outgoing {
+  state: RequestState = "new";
+  id = 0;
+
+  abstract onReply(message: Message): void;
+  abstract onFailure(code: ErrorCode, fact: string, delivery: Delivery, details?: FailureDetails): void;
+}
+
+export interface FailureDetails {
+  readonly cause?: unknown;
+  readonly remoteCode?: string;
+}
+
+/** A message of the other side, from its first frame until its answer is out. */
+export class Exchange extends Outgoing {
+  readonly id: number;
+  state: "receiving" | "ready" | "handling" | "answered" | "gone" = "receiving";
+  message: Message | undefined = undefined;
+  /** What the session's user keeps with it. */
+  context: unknown = undefined;
+  heldBytes = 0;
+
+  constructor(id: number) {
+    super();
+    this.id = id;
+  }
+}

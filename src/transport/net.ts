@@ -1,0 +1,229 @@
+import { createServer, type Server, Socket } from "node:net";
+import { type EarshotError, failure, fromSystem, systemCode } from "../errors.js";
+import type { SocketTarget } from "./resolve.js";
+import { bindSocketFile, type SocketFile } from "./socket-file.js";
+import type { Listener, Transport, TransportEvents } from "./transport.js";
+
+/**
+ * Large enough to empty a full socket in one call. One serves every socket of the thread: libuv reads into it and
+ * hands it over in the same breath, so that no two reads are ever in it at once.
+ */
+const READ_BUFFER_BYTES = 524_288;
+let readBuffer: Buffer | undefined;
+
+/** A full queue of connections is tried again after this long, and then after up to `MAX_RETRY_MS`. */
+const FIRST_RETRY_MS = 1;
+const MAX_RETRY_MS = 50;
+
+/** The portable transport, over `node:net`. */
+export class NetTransport implements Transport {
+  readonly #socket: Socket;
+  readonly #address: string;
+  #events: TransportEvents | undefined;
+  #error: EarshotError | undefined;
+
+  /** @internal use `dialNet` and `listenNet`. */
+  constructor(address: string, makeSocket: (onRead: (bytes: Buffer) => boolean) => Socket) {
+    this.#address = address;
+    this.#socket = makeSocket((bytes) => {
+      this.#events?.onBytes(bytes);
+      return true;
+    });
+  }
+
+  get socket(): Socket {
+    return this.#socket;
+  }
+
+  start(events: TransportEvents): void {
+    this.#events = events;
+    const socket = this.#socket;
+    socket.on("end", () => events.onEnd());
+    socket.on("drain", () => events.onDrain());
+    socket.on("finish", () => events.onDrain());
+    socket.on("error", (error) => {
+      this.#error = fromSystem(error, "receive", this.#address);
+    });
+    socket.on("close", () => events.onClose(this.#error));
+    socket.resume();
+  }
+
+  write(chunks: readonly Uint8Array[]): boolean {
+    const socket = this.#socket;
+    if (!socket.writable) return true;
+    const [only] = chunks;
+    if (chunks.length === 1 && only !== undefined) socket.write(only);
+    else {
+      socket.cork();
+      for (const chunk of chunks) socket.write(chunk);
+      socket.uncork();
+    }
+    return socket.writableLength === 0;
+  }
+
+  end(): void {
+    this.#socket.end();
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+}
+
+/** A small high-water mark makes `drain` follow every write that did not leave at once. */
+const SOCKET_OPTIONS = { allowHalfOpen: true, writableHighWaterMark: 1 };
+
+function onReadOptions(onRead: (bytes: Buffer) => boolean) {
+  readBuffer ??= Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
+  const buffer = readBuffer;
+  return { buffer, callback: (bytes: number) => onRead(buffer.subarray(0, bytes)) };
+}
+
+export interface DialNetOptions {
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Connects; a server whose queue is full is tried again until the time is up. */
+export async function dialNet(target: SocketTarget, options: DialNetOptions): Promise<Transport> {
+  const deadline = options.timeoutMs > 0 ? performance.now() + options.timeoutMs : Infinity;
+  for (let retryMs = FIRST_RETRY_MS; ; retryMs = Math.min(retryMs * 2, MAX_RETRY_MS)) {
+    try {
+      return await connect(target, deadline, options);
+    } catch (error) {
+      if (systemCode(error) !== "EAGAIN") throw error;
+      const pauseMs = retryMs * (0.5 + Math.random());
+      if (performance.now() + pauseMs > deadline) throw fromSystem(error, "dial", target.text);
+      await pause(pauseMs, target, options.signal);
+    }
+  }
+}
+
+function connect(target: SocketTarget, deadline: number, options: DialNetOptions): Promise<NetTransport> {
+  return new Promise((resolve, reject) => {
+    const transport = new NetTransport(target.text, (onRead) => {
+      const socketOptions = { ...SOCKET_OPTIONS, onread: onReadOptions(onRead) };
+      // Paused: nothing is read before somebody listens.
+      return new Socket(socketOptions).pause();
+    });
+    const { socket } = transport;
+    const fail = (error: EarshotError) => {
+      socket.destroy();
+      settle(() => reject(error));
+    };
+    const onAbort = () => fail(cancelled(target, options.signal));
+    const timer =
+      deadline === Infinity
+        ? undefined
+        : setTimeout(
+            () => fail(failure("TIMEOUT", "dial", target.text, `no connection within ${options.timeoutMs} ms`)),
+            Math.max(0, deadline - performance.now()),
+          );
+    const settle = (outcome: () => void) => {
+      clearTimeout(timer);
+      options.signal?.removeEventListener("abort", onAbort);
+      socket.removeAllListeners();
+      socket.on("error", () => {});
+      outcome();
+    };
+    if (options.signal?.aborted === true) return onAbort();
+    options.signal?.addEventListener("abort", onAbort, { once: true });
+    socket.once("error", (error) => {
+      settle(() => reject(systemCode(error) === "EAGAIN" ? error : fromSystem(error, "dial", target.text)));
+    });
+    socket.once("connect", () => settle(() => resolve(transport)));
+    socket.connect({ path: target.kind === "path" ? target.path : `\0${target.name}` });
+  });
+}
+
+function pause(ms: number, target: SocketTarget, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => {
+      clearTimeout(timer);
+      reject(cancelled(target, signal));
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener("abort", onAbort);
+      resolve();
+    }, ms);
+    signal?.addEventListener("abort", onAbort, { once: true });
+  });
+}
+
+function cancelled(target: SocketTarget, signal: AbortSignal | undefined): EarshotError {
+  return failure("CANCELLED", "dial", target.text, "its signal was aborted", { cause: signal?.reason });
+}
+
+export interface ListenNetOptions {
+  readonly mode: number;
+  readonly backlog: number;
+  readonly onTransport: (transport: Transport) => void;
+  /** The listening socket failed while it was in use; it goes on where it can. */
+  readonly onError: (error: EarshotError) => void;
+}
+
+/** Takes the address and hands over every connection to it. */
+export async function listenNet(target: SocketTarget, options: ListenNetOptions): Promise<Listener> {
+  // Paused, so that not a byte is read before the transport has put its own buffer in.
+  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (accepted) => {
+    options.onTransport(new NetTransport(target.text, (onRead) => adopt(accepted, onRead)));
+  });
+  const { mode, backlog } = options;
+  const file = target.kind === "path" ? await bindSocketFile(server, target.path, { mode, backlog }) : undefined;
+  if (target.kind === "abstract") await listenAbstract(server, target.name, target.text, backlog);
+  server.on("error", (error) => options.onError(fromSystem(error, "listen", target.text)));
+  return { address: target.text, close: () => closeServer(server, file) };
+}
+
+async function closeServer(server: Server, file: SocketFile | undefined): Promise<void> {
+  await file?.release();
+  // Who connected before the file went away is in the kernel's queue: one more turn hands all of them over.
+  await new Promise((resolve) => setImmediate(resolve));
+  await new Promise((resolve) => setImmediate(resolve));
+  // Its callback would wait for connections, which are none of its business any more.
+  server.close();
+  await new Promise((resolve) => setImmediate(resolve));
+}
+
+function listenAbstract(server: Server, name: string, address: string, backlog: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", (error) => {
+      const fact = systemCode(error) === "EADDRINUSE" ? "another program has this abstract name" : undefined;
+      reject(fromSystem(error, "listen", address, fact));
+    });
+    server.listen({ path: `\0${name}`, backlog, exclusive: true }, () => {
+      server.removeAllListeners("error");
+      resolve();
+    });
+  });
+}
+
+/** What a socket has under its surface, in every Node so far; without it the socket serves as it is. */
+interface Handle {
+  readonly useUserBuffer?: unknown;
+}
+
+/**
+ * A `net.Server` makes its sockets itself, without the option to read into a given buffer. So the connection moves to
+ * a socket that has it: half the copies, and bulk data in a fraction of the calls.
+ */
+function adopt(accepted: Socket, onRead: (bytes: Buffer) => boolean): Socket {
+  const holder = accepted as unknown as { _handle: Handle | null };
+  const handle = holder._handle;
+  if (typeof handle?.useUserBuffer !== "function") {
+    accepted.on("data", onRead);
+    return accepted;
+  }
+  holder._handle = null;
+  accepted.destroy();
+  const options = { ...SOCKET_OPTIONS, handle, onread: onReadOptions(onRead) };
+  return new Socket(options);
+}

@@ -1,0 +1,65 @@
+import { DEADLINE_BYTES, Flag, type FrameType, HEADER_BYTES, SIZE_BYTES } from "./frame.js";
+
+const TWO_32 = 0x1_0000_0000;
+
+/** Writes the u64 at `offset`, little-endian. */
+export function writeU64(target: Buffer, value: number, offset: number): void {
+  target.writeUInt32LE(value % TWO_32, offset);
+  target.writeUInt32LE(Math.floor(value / TWO_32), offset + 4);
+}
+
+/** Writes a header at `offset` and returns the offset after it. The payload is the caller's to add. */
+export function writeHeader(
+  target: Buffer,
+  offset: number,
+  type: number,
+  flags: number,
+  payloadBytes: number,
+  exchange: number,
+): number {
+  target[offset] = type;
+  target[offset + 1] = flags;
+  target[offset + 2] = 0;
+  target[offset + 3] = 0;
+  target.writeUInt32LE(payloadBytes, offset + 4);
+  writeU64(target, exchange, offset + 8);
+  return offset + HEADER_BYTES;
+}
+
+/** The most that a header and its fields take. */
+export const MAX_HEAD_BYTES: number = HEADER_BYTES + DEADLINE_BYTES + SIZE_BYTES;
+
+/** What the first frame of a direction says besides its bytes; a negative number leaves the field out. */
+export interface Head {
+  readonly type: typeof FrameType.OPEN | typeof FrameType.DATA;
+  readonly exchange: number;
+  readonly isEnd: boolean;
+  readonly deadlineMs: number;
+  readonly sizeBytes: number;
+}
+
+/** How many bytes `writeHead` will write. */
+export function headBytes(head: Head): number {
+  return HEADER_BYTES + (head.deadlineMs >= 0 ? DEADLINE_BYTES : 0) + (head.sizeBytes >= 0 ? SIZE_BYTES : 0);
+}
+
+/** Writes the header and fields of an OPEN or DATA frame whose bytes follow; returns the offset after them. */
+export function writeHead(target: Buffer, start: number, head: Head, bodyBytes: number): number {
+  const hasDeadline = head.deadlineMs >= 0;
+  const hasSize = head.sizeBytes >= 0;
+  const flags = (head.isEnd ? Flag.END : 0) | (hasDeadline ? Flag.DEADLINE : 0) | (hasSize ? Flag.SIZE : 0);
+  let offset = writeHeader(target, start, head.type, flags, headBytes(head) - HEADER_BYTES + bodyBytes, head.exchange);
+  if (hasDeadline) offset = target.writeUInt32LE(head.deadlineMs, offset);
+  if (hasSize) {
+    writeU64(target, head.sizeBytes, offset);
+    offset += SIZE_BYTES;
+  }
+  return offset;
+}
+
+/** A whole control frame. */
+export function encodeControl(type: number, exchange: number, payload: Uint8Array): Buffer {
+  const frame = Buffer.allocUnsafe(HEADER_BYTES + payload.length);
+  frame.set(payload, writeHeader(frame, 0, type, 0, payload.length, exchange));
+  return frame;
+}

@@ -1,0 +1,75 @@
+/**
+ * The numbers of the framed wire, as PROTOCOL.md states them; `test/wire/frame.test.ts` pins each.
+ *
+ * ```
+ *  0        1        2        3        4                 8                                16
+ *  +--------+--------+--------+--------+-----------------+---------------------------------+----------
+ *  | type   | flags  | descr. | 0      | payload length  | exchange                        | payload
+ *  +--------+--------+--------+--------+-----------------+---------------------------------+----------
+ *    u8       u8       u8       u8       u32 LE            u64 LE, below 2^53
+ * ```
+ */
+export const HEADER_BYTES = 16;
+
+/** The one protocol version that this code speaks. */
+export const PROTOCOL_VERSION = 1;
+
+/** Each direction of a framed connection begins with these 8 bytes. 0xC1 begins no UTF-8 text and no MessagePack. */
+export const PREFACE: Uint8Array = Uint8Array.of(0xc1, 0x65, 0x61, 0x72, 0x73, 0x68, 0x6f, 0x74);
+
+export const FrameType = {
+  HELLO: 0x01,
+  OPEN: 0x02,
+  DATA: 0x03,
+  RESET: 0x04,
+  PING: 0x05,
+  PONG: 0x06,
+  GOAWAY: 0x07,
+} as const;
+
+/** Types from here on may be skipped by who does not know them; below, an unknown type ends the connection. */
+export const FIRST_OPTIONAL_TYPE = 0x80;
+
+export const Flag = {
+  /** OPEN, DATA: the last frame of this direction. */
+  END: 0x01,
+  /** OPEN: the payload begins with the time left, u32 LE, in milliseconds. */
+  DEADLINE: 0x02,
+  /** The first frame of a direction: the payload goes on with the size of the whole message, u64 LE, in bytes. */
+  SIZE: 0x04,
+} as const;
+
+/** Flags in these bits may be ignored by who does not know them; any other unknown flag ends the connection. */
+export const OPTIONAL_FLAGS = 0xe0;
+
+/** The flags that each type may have. */
+export const KNOWN_FLAGS: Readonly<Record<number, number>> = {
+  [FrameType.HELLO]: 0,
+  [FrameType.OPEN]: Flag.END | Flag.DEADLINE | Flag.SIZE,
+  [FrameType.DATA]: Flag.END | Flag.SIZE,
+  [FrameType.RESET]: 0,
+  [FrameType.PING]: 0,
+  [FrameType.PONG]: 0,
+  [FrameType.GOAWAY]: 0,
+};
+
+export const DEADLINE_BYTES = 4;
+export const SIZE_BYTES = 8;
+export const PING_BYTES = 8;
+
+/** The longest payload of OPEN and DATA; a longer one is refused when its header has come. */
+export const MAX_PAYLOAD_BYTES = 262_144;
+/** The longest payload of every other frame; these are the only ones that a receiver has to collect. */
+export const MAX_CONTROL_PAYLOAD_BYTES = 16_384;
+
+/** Exchange numbers stay exact in a double. */
+export const MAX_EXCHANGE = Number.MAX_SAFE_INTEGER;
+
+/** The longest deadline that fits its field, about 49 days; a longer one is left out. */
+export const MAX_DEADLINE_MS = 0xffff_ffff;
+
+/** The longest payload that a frame of this type may declare. */
+export function maxPayloadBytes(type: number): number {
+  if (type === FrameType.OPEN || type === FrameType.DATA || type >= FIRST_OPTIONAL_TYPE) return MAX_PAYLOAD_BYTES;
+  return type === FrameType.PING || type === FrameType.PONG ? PING_BYTES : MAX_CONTROL_PAYLOAD_BYTES;
+}
