@@ -121,6 +121,10 @@ export class Connection implements TransportEvents, SessionHost, Holder {
 
   // What the transport tells.
 
+  get expectedBytes(): number {
+    return this.#session?.expectedBytes ?? 0;
+  }
+
   onBytes(bytes: Buffer): void {
     this.lastActiveAt = this.now();
     if (this.#session === undefined) this.#decide(bytes);

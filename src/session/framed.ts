@@ -73,6 +73,10 @@ export class FramedSession implements Session, FrameSink {
     }
   }
 
+  get expectedBytes(): number {
+    return this.#decoder.remaining;
+  }
+
   get heldBytes(): number {
     return this.#inbound?.heldBytes ?? 0;
   }

@@ -106,9 +106,12 @@ export class Output<T extends Outgoing> {
       if (item === undefined) break;
       if (this.#putFirst(item)) done.push(item);
     }
-    const turn = this.#bulk.shift();
-    if (turn !== undefined && !this.#putPiece(turn.item, turn.exchange)) this.#bulk.push(turn);
-    else if (turn !== undefined) done.push(turn.item);
+    while (this.#hasRoom()) {
+      const turn = this.#bulk.shift();
+      if (turn === undefined) break;
+      if (this.#putPiece(turn.item, turn.exchange)) done.push(turn.item);
+      else this.#bulk.push(turn);
+    }
     this.#closeSegment();
     return done;
   }

@@ -39,6 +39,11 @@ export class PlainSession implements Session {
     this.#state = role === "server" ? { kind: "receiving" } : { kind: "new" };
   }
 
+  /** Nobody knows; a message that is long already will be longer. */
+  get expectedBytes(): number {
+    return this.#assembly?.length ?? 0;
+  }
+
   get heldBytes(): number {
     const message = this.#state.kind === "handling" ? (this.#state.exchange.message?.byteLength ?? 0) : 0;
     const reply = this.#state.kind === "handling" ? (this.#rest?.length ?? this.#state.exchange.body.length) : 0;

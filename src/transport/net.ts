@@ -5,10 +5,13 @@ import { bindSocketFile, type SocketFile } from "./socket-file.js";
 import type { Listener, Transport, TransportEvents } from "./transport.js";
 
 /**
- * Large enough to empty a full socket in one call. One serves every socket of the thread: libuv reads into it and
- * hands it over in the same breath, so that no two reads are ever in it at once.
+ * Bulk data is read with a buffer that empties a full socket in one call. Small messages are read with a small one: what
+ * each read brought is answered before the next, so that the other side goes to work while this one still does.
+ * One serves every socket of the thread: libuv reads into it and hands it over in the same breath, so that no two
+ * reads are ever in it at once.
  */
-const READ_BUFFER_BYTES = 524_288;
+const BULK_READ_BYTES = 524_288;
+const SMALL_READ_BYTES = 8_192;
 let readBuffer: Buffer | undefined;
 
 /** A full queue of connections is tried again after this long, and then after up to `MAX_RETRY_MS`. */
@@ -16,19 +19,26 @@ const FIRST_RETRY_MS = 1;
 const MAX_RETRY_MS = 50;
 
 /** The portable transport, over `node:net`. */
-export class NetTransport implements Transport {
+export class NetTransport implements Transport, Reader {
   readonly #socket: Socket;
   readonly #address: string;
   #events: TransportEvents | undefined;
   #error: EarshotError | undefined;
 
   /** @internal use `dialNet` and `listenNet`. */
-  constructor(address: string, makeSocket: (onRead: (bytes: Buffer) => boolean) => Socket) {
+  constructor(address: string, makeSocket: (reader: Reader) => Socket) {
     this.#address = address;
-    this.#socket = makeSocket((bytes) => {
-      this.#events?.onBytes(bytes);
-      return true;
-    });
+    this.#socket = makeSocket(this);
+  }
+
+  /** @internal */
+  get expectedBytes(): number {
+    return this.#events?.expectedBytes ?? 0;
+  }
+
+  /** @internal */
+  onRead(bytes: Buffer): void {
+    this.#events?.onBytes(bytes);
   }
 
   get socket(): Socket {
@@ -81,10 +91,23 @@ export class NetTransport implements Transport {
 /** A small high-water mark makes `drain` follow every write that did not leave at once. */
 const SOCKET_OPTIONS = { allowHalfOpen: true, writableHighWaterMark: 1 };
 
-function onReadOptions(onRead: (bytes: Buffer) => boolean) {
-  readBuffer ??= Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
-  const buffer = readBuffer;
-  return { buffer, callback: (bytes: number) => onRead(buffer.subarray(0, bytes)) };
+/** How a socket reads into the buffers above. */
+interface Reader {
+  onRead(bytes: Buffer): void;
+  readonly expectedBytes: number;
+}
+
+function onReadOptions(reader: Reader) {
+  readBuffer ??= Buffer.allocUnsafeSlow(BULK_READ_BYTES);
+  const bulk = readBuffer;
+  const small = bulk.subarray(0, SMALL_READ_BYTES);
+  return {
+    buffer: () => (reader.expectedBytes > SMALL_READ_BYTES ? bulk : small),
+    callback: (bytes: number) => {
+      reader.onRead(bulk.subarray(0, bytes));
+      return true;
+    },
+  };
 }
 
 export interface DialNetOptions {
@@ -109,8 +132,8 @@ export async function dialNet(target: SocketTarget, options: DialNetOptions): Pr
 
 function connect(target: SocketTarget, deadline: number, options: DialNetOptions): Promise<NetTransport> {
   return new Promise((resolve, reject) => {
-    const transport = new NetTransport(target.text, (onRead) => {
-      const socketOptions = { ...SOCKET_OPTIONS, onread: onReadOptions(onRead) };
+    const transport = new NetTransport(target.text, (reader) => {
+      const socketOptions = { ...SOCKET_OPTIONS, onread: onReadOptions(reader) };
       // Paused: nothing is read before somebody listens.
       return new Socket(socketOptions).pause();
     });
@@ -174,7 +197,7 @@ export interface ListenNetOptions {
 export async function listenNet(target: SocketTarget, options: ListenNetOptions): Promise<Listener> {
   // Paused, so that not a byte is read before the transport has put its own buffer in.
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (accepted) => {
-    options.onTransport(new NetTransport(target.text, (onRead) => adopt(accepted, onRead)));
+    options.onTransport(new NetTransport(target.text, (reader) => adopt(accepted, reader)));
   });
   const { mode, backlog } = options;
   const file = target.kind === "path" ? await bindSocketFile(server, target.path, { mode, backlog }) : undefined;
@@ -215,15 +238,15 @@ interface Handle {
  * A `net.Server` makes its sockets itself, without the option to read into a given buffer. So the connection moves to
  * a socket that has it: half the copies, and bulk data in a fraction of the calls.
  */
-function adopt(accepted: Socket, onRead: (bytes: Buffer) => boolean): Socket {
+function adopt(accepted: Socket, reader: Reader): Socket {
   const holder = accepted as unknown as { _handle: Handle | null };
   const handle = holder._handle;
   if (typeof handle?.useUserBuffer !== "function") {
-    accepted.on("data", onRead);
+    accepted.on("data", (bytes) => reader.onRead(bytes));
     return accepted;
   }
   holder._handle = null;
   accepted.destroy();
-  const options = { ...SOCKET_OPTIONS, handle, onread: onReadOptions(onRead) };
+  const options = { ...SOCKET_OPTIONS, handle, onread: onReadOptions(reader) };
   return new Socket(options);
 }

@@ -27,6 +27,8 @@ export interface Transport {
 }
 
 export interface TransportEvents {
+  /** How many bytes surely belong to what is being received: a hint how much to read at once. */
+  readonly expectedBytes: number;
   /** The bytes are borrowed: they are overwritten after this call returns. */
   onBytes(bytes: Buffer): void;
   /** The other side will send no more. */

@@ -1,0 +1,83 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { cpus, release, tmpdir, totalmem } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { CONTENDERS } from "./contenders.js";
+import { measureIdleMemory } from "./memory.js";
+import { measureStartup } from "./startup.js";
+import { WORKLOADS } from "./workloads.js";
+
+const { values } = parseArgs({ options: { rounds: { type: "string", default: "7" }, only: { type: "string" } } });
+const rounds = Number(values.rounds);
+const directory = mkdtempSync(join(tmpdir(), "earshot-bench-"));
+
+interface Row {
+  readonly name: string;
+  readonly unit: string;
+  readonly isLowerBetter: boolean;
+  readonly results: Readonly<Record<string, number[]>>;
+}
+
+async function startServer(kind: string, path: string): Promise<ChildProcess> {
+  const child = fork(fileURLToPath(new URL("server.ts", import.meta.url)), [kind, path], {
+    execArgv: ["--import", "tsx", "--expose-gc"],
+  });
+  await new Promise((resolve, reject) => child.once("message", resolve).once("exit", reject));
+  return child;
+}
+
+async function measureWorkloads(): Promise<Row[]> {
+  const servers = new Map<string, { child: ChildProcess; path: string }>();
+  for (const kind of Object.keys(CONTENDERS)) {
+    const path = join(directory, `${kind}.sock`);
+    servers.set(kind, { child: await startServer(kind, path), path });
+  }
+  const rows: Row[] = [];
+  for (const { name, unit, isLowerBetter = false, run } of WORKLOADS) {
+    if (values.only !== undefined && !name.includes(values.only)) continue;
+    const results: Record<string, number[]> = {};
+    // Alternating, so that what else the machine does falls on all alike; the first round only warms up.
+    for (let round = 0; round <= rounds; round++) {
+      for (const [kind, contender] of Object.entries(CONTENDERS)) {
+        const path = servers.get(kind)?.path ?? "";
+        const result = await run(contender, path);
+        if (round > 0) (results[kind] ??= []).push(result);
+      }
+    }
+    rows.push({ name, unit, isLowerBetter, results });
+    printRow(rows.at(-1) as Row);
+  }
+  for (const { child } of servers.values()) child.kill();
+  return rows;
+}
+
+function median(numbers: readonly number[]): number {
+  const sorted = [...numbers].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+}
+
+/** Ratios are of earshot's speed to the other's: above 1 earshot is better, also where a lower number is. */
+function printRow({ name, unit, isLowerBetter, results }: Row): void {
+  const [[, reference = []] = ["", []]] = Object.entries(results);
+  const cells = Object.entries(results).map(([kind, numbers]) => {
+    const ratio = median(numbers) / median(reference);
+    const better = isLowerBetter ? 1 / ratio : ratio;
+    return `${kind} ${median(numbers).toPrecision(4)} (${better.toFixed(2)})`;
+  });
+  console.log(`${name.padEnd(44)} ${unit.padEnd(12)} ${cells.join("   ")}`);
+}
+
+console.log(`Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model}, ${(totalmem() / 2 ** 30).toFixed(0)} GiB`);
+console.log(`Linux ${release()}; medians of ${rounds} alternating rounds; in brackets the ratio to the first column,`);
+console.log("above 1 is better\n");
+try {
+  await measureWorkloads();
+  if (values.only === undefined) {
+    printRow(await measureIdleMemory(directory));
+    printRow(await measureStartup(directory, rounds));
+  }
+} finally {
+  rmSync(directory, { recursive: true, force: true });
+}
