@@ -1,11 +1,10 @@
 import assert from "node:assert/strict";
 import { readdirSync, utimesSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { bindSocketFile } from "../../src/transport/socket-file.js";
 import { compileFixture, leaveStaleSocket, Starter, whoAnswers } from "../support/starter.js";
-import { temporaryDirectory } from "../support/temp.js";
+import { temporaryDirectory, temporaryServer } from "../support/temp.js";
 
 const { EARSHOT_RACE_ROUNDS = "200", EARSHOT_KILL_ROUNDS = "25", EARSHOT_SEED = "1" } = process.env;
 const ROUNDS = Number(EARSHOT_RACE_ROUNDS);
@@ -66,7 +65,7 @@ test(`killing servers while they start never lets two live, nor blocks the path,
   for (const entry of readdirSync(directory)) {
     if (entry.includes(".new-")) utimesSync(join(directory, entry), 0, 0);
   }
-  const server = createServer();
+  const server = temporaryServer(t);
   await bindSocketFile(server, path);
   assert.deepEqual(readdirSync(directory), ["race.sock"]);
   server.close();

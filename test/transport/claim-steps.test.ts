@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { lstatSync, readdirSync, rmSync, utimesSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { bindSocketFile } from "../../src/transport/socket-file.js";
@@ -13,7 +12,7 @@ import {
   waitAtGate,
   whoAnswers,
 } from "../support/starter.js";
-import { temporaryDirectory } from "../support/temp.js";
+import { temporaryDirectory, temporaryServer } from "../support/temp.js";
 
 /** The calls of a server that replaces a stale file, in their order. */
 const STEPS = [
@@ -40,7 +39,7 @@ for (const [at, nth, when] of STEPS) {
     assert.equal(await starter.order({ do: "listen", path }), undefined);
 
     age(directory);
-    const server = createServer();
+    const server = temporaryServer(t);
     await bindSocketFile(server, path);
     assert.deepEqual(readdirSync(directory), ["a.sock"]);
     server.close();
@@ -61,7 +60,7 @@ test("a chain of starters, each killed with the right to the one before, is take
     assert.equal(rights(directory).length, length);
   }
   age(directory);
-  const server = createServer();
+  const server = temporaryServer(t);
   await bindSocketFile(server, path);
   assert.deepEqual(readdirSync(directory), ["a.sock"]);
   server.close();
@@ -83,7 +82,7 @@ test("the right to an inode that is no longer there is swept, and a living right
   await waitAtGate(gate);
   assert.equal(rights(directory).length, 2);
 
-  const server = createServer();
+  const server = temporaryServer(t);
   // By hand, as somebody who does not know of rights.
   rmSync(path);
   await bindSocketFile(server, path);

@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import { relative } from "node:path";
+import { test } from "node:test";
+import { parseAddress } from "../../src/address.js";
+import { type Host, resolveSocket } from "../../src/transport/resolve.js";
+
+const NEW: Host = { platform: "linux", version: "v22.0.0" };
+const OLD: Host = { platform: "linux", version: "v20.20.2" };
+const MAC: Host = { platform: "darwin", version: "v24.1.0" };
+
+function resolve(text: string, host: Host = NEW, env: NodeJS.ProcessEnv = {}) {
+  return resolveSocket(parseAddress(text), "dial", env, host);
+}
+
+test("relative paths become absolute", () => {
+  const path = relative(process.cwd(), "/run/a.sock");
+  const expected = { kind: "path", path: "/run/a.sock", text: "unix:/run/a.sock" };
+  assert.deepEqual(resolve(`unix:${path}`), expected);
+  assert.deepEqual(resolve("/run/./x/../a.sock"), expected);
+});
+
+test("a bare name is a socket in the user's runtime directory", () => {
+  const path = "/run/user/7/earshot/chat.sock";
+  const target = resolve("chat", NEW, { XDG_RUNTIME_DIR: "/run/user/7" });
+  assert.deepEqual(target, { kind: "path", path, text: `unix:${path}` });
+});
+
+for (const [host, limit] of [
+  [NEW, 107],
+  [MAC, 103],
+] as const) {
+  test(`on ${host.platform} a path has at most ${limit} bytes, however many characters`, () => {
+    assert.ok(resolve(`/${"x".repeat(limit - 1)}`, host));
+    assert.ok(resolve(`/${"é".repeat((limit - 1) / 2)}`, host));
+    assert.throws(() => resolve(`/${"x".repeat(limit)}`, host), {
+      code: "ADDRESS_TOO_LONG",
+      op: "dial",
+      message: new RegExp(`the path is 1 byte too long; a socket's may have ${limit} bytes`),
+    });
+    assert.throws(() => resolve(`/${"é".repeat((limit + 1) / 2)}`, host), { message: /is 2 bytes too long/ });
+  });
+}
+
+test("abstract names have at most 107 bytes, and exist on Linux, from Node 22 on", () => {
+  const name = "é".repeat(53);
+  assert.deepEqual(resolve(`unix:@${name}x`), { kind: "abstract", name: `${name}x`, text: `unix:@${name}x` });
+  assert.throws(() => resolve(`unix:@${name}xy`), { code: "ADDRESS_TOO_LONG", message: /the name is 1 byte too long/ });
+  assert.throws(() => resolve("unix:@a", OLD), { code: "UNSUPPORTED", message: /Node v20.20.2 .* use Node 22/ });
+  assert.throws(() => resolve("unix:@a", MAC), { code: "UNSUPPORTED", message: /only Linux/ });
+});
