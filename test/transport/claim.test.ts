@@ -139,7 +139,7 @@ test("an old server that closes leaves the file of the one that took its path", 
 test("100 failed and 100 successful claims leave no descriptor open, with short paths and with long ones", async (t) => {
   if (process.platform !== "linux") return t.skip("counts in /proc");
   const directory = temporaryDirectory(t);
-  const long = join(directory, "d".repeat(100 - directory.length), "a.sock");
+  const long = join(directory, "d".repeat(99 - directory.length), "a.sock");
   for (const path of [join(directory, "a.sock"), long]) {
     const owner = temporaryServer(t);
     await bindSocketFile(owner, path);
