@@ -42,7 +42,7 @@ export class Deadlines<T extends Timed> {
         next = Math.min(next, key);
         continue;
       }
-      due.push(...bucket);
+      for (const item of bucket) due.push(item);
       this.#buckets.delete(key);
     }
     this.#next = next;

@@ -45,9 +45,10 @@ export class PlainSession implements Session {
   }
 
   get heldBytes(): number {
-    const message = this.#state.kind === "handling" ? (this.#state.exchange.message?.byteLength ?? 0) : 0;
-    const reply = this.#state.kind === "handling" ? (this.#rest?.length ?? this.#state.exchange.body.length) : 0;
-    return message + (this.#assembly?.length ?? 0) + reply;
+    const received = this.#assembly?.length ?? 0;
+    if (this.#state.kind !== "handling" || this.#rest?.length === 0) return received;
+    const { message, body } = this.#state.exchange;
+    return received + (message?.byteLength ?? 0) + (this.#rest?.length ?? body.length);
   }
 
   get isCongested(): boolean {
@@ -82,6 +83,11 @@ export class PlainSession implements Session {
 
   receiveEnd(): void {
     const state = this.#state;
+    if (state.kind === "awaiting" && (this.#rest?.length !== 0 || !this.#isWritable)) {
+      const fact = "the other side ended the connection before it had the whole message";
+      this.#abort(new EarshotError("CONNECTION_LOST", fact));
+      return;
+    }
     const message = this.#assembly?.finish();
     this.#assembly = undefined;
     if (state.kind === "awaiting") {
@@ -95,7 +101,7 @@ export class PlainSession implements Session {
       exchange.state = "handling";
       this.#state = { kind: "handling", exchange };
       this.#host.onExchange(exchange);
-    } else if (state.kind !== "handling") this.#end();
+    } else if (state.kind === "receiving" || state.kind === "new") this.#end();
   }
 
   lost(error: EarshotError): void {
@@ -146,7 +152,7 @@ export class PlainSession implements Session {
   }
 
   close(): void {
-    if (this.isIdle) this.#end();
+    if (this.isIdle && this.#state.kind !== "ended") this.#end();
   }
 
   flush(): void {
@@ -165,7 +171,7 @@ export class PlainSession implements Session {
   drained(): void {
     this.#isWritable = true;
     this.#blockedSince = Infinity;
-    if (this.#rest !== undefined && this.#rest.length > 0) this.#writeRest();
+    if (this.#state.kind !== "ended" && this.#rest !== undefined && this.#rest.length > 0) this.#writeRest();
   }
 
   get isPaused(): boolean {
@@ -180,6 +186,7 @@ export class PlainSession implements Session {
   get nextDeadline(): number {
     const { handshakeTimeoutMs, messageTimeoutMs } = this.#limits;
     const state = this.#state;
+    if (state.kind === "ended") return Infinity;
     if (state.kind === "awaiting") return state.request.deadlineAt;
     if (this.#isUntouched) return handshakeTimeoutMs > 0 ? this.#startedAt + handshakeTimeoutMs : Infinity;
     if (messageTimeoutMs === 0) return Infinity;
@@ -222,7 +229,13 @@ export class PlainSession implements Session {
   }
 
   #abort(error: EarshotError | undefined): void {
+    const state = this.#state;
+    this.#state = { kind: "ended" };
     this.#assembly = undefined;
+    if (state.kind === "awaiting" && error !== undefined) {
+      state.request.state = "settled";
+      state.request.onFailure(error.code, error.message, "unknown", { cause: error });
+    }
     this.#host.abort(error);
   }
 }
