@@ -52,7 +52,7 @@ interface Patience {
 
 /** Three seconds: taking over lasts as long as a thorough probe, but a loaded machine may stretch it. */
 const ROUNDS = 64;
-const FIRST_WAIT_MS = 4;
+const FIRST_WAIT_MS = 16;
 const LAST_WAIT_MS = 50;
 
 /**
@@ -72,19 +72,8 @@ export async function claim(path: string, mode: number, bind: Bind): Promise<Cla
     const state = socketAt(path, address) === undefined ? "gone" : await probe(path);
     if (state === "live" || state === "foreign") throw occupied(path, state);
     const candidate = await Candidate.start(path, mode, bind);
-    try {
-      const outcome = await take(path, candidate, { rounds: ROUNDS, waitMs: FIRST_WAIT_MS });
-      if (outcome !== "taken") throw occupied(path, outcome);
-      await sweepLeftovers(candidate, async (name) => {
-        // To hold a right is the only licence to remove it: without, we might remove what another has just taken over.
-        if ((await take(name, candidate, { rounds: 2, waitMs: 0 })) === "taken") unlinkSync(name);
-      });
-    } catch (error) {
-      candidate.close();
-      throw error;
-    } finally {
-      candidate.removeTemporary();
-    }
+    const outcome = await takeAndSweep(candidate);
+    if (outcome !== "taken") throw occupied(path, outcome);
     return {
       path,
       release: () => removeIfSame(path, candidate.identity),
@@ -92,6 +81,24 @@ export async function claim(path: string, mode: number, bind: Bind): Promise<Cla
     };
   } catch (error) {
     throw explainClaim(error, path);
+  }
+}
+
+/** Leaves the candidate listening at its path alone, or closed. */
+async function takeAndSweep(candidate: Candidate): Promise<"taken" | Obstacle> {
+  let isTaken = false;
+  try {
+    const outcome = await take(candidate.path, candidate, { rounds: ROUNDS, waitMs: FIRST_WAIT_MS });
+    if (outcome !== "taken") return outcome;
+    await sweepLeftovers(candidate, async (name) => {
+      // To hold a right is the only licence to remove it: without, we might remove what another has just taken over.
+      if ((await take(name, candidate, { rounds: 2, waitMs: 0 })) === "taken") unlinkSync(name);
+    });
+    isTaken = true;
+    return outcome;
+  } finally {
+    if (!isTaken) candidate.close();
+    candidate.removeTemporary();
   }
 }
 
@@ -117,27 +124,33 @@ async function take(name: string, candidate: Candidate, patience: Patience): Pro
       patience.waitMs = Math.min(patience.waitMs * 2, LAST_WAIT_MS);
       continue;
     }
-    if (await replace(name, found, right, candidate)) return "taken";
+    const outcome = await replace(name, found, right, candidate);
+    if (outcome !== "changed") return outcome;
   }
   return "contended";
 }
 
 /** Gives the right back in any case: by the rename, or by removing it. */
-async function replace(name: string, stale: FileIdentity, right: string, candidate: Candidate): Promise<boolean> {
+async function replace(
+  name: string,
+  stale: FileIdentity,
+  right: string,
+  candidate: Candidate,
+): Promise<"taken" | "changed" | Obstacle> {
   let isReplaced = false;
   try {
     // Only at the path itself there may be a server that is not ours, and bound without listening yet.
     const state = await probe(name, { isThorough: name === candidate.path });
-    if (state === "stale" && isSameFile(socketAt(name, candidate.address), stale)) {
-      renameSync(right, name);
-      isReplaced = true;
-    }
+    if (state === "live" || state === "foreign") return state;
+    if (state === "gone" || !isSameFile(socketAt(name, candidate.address), stale)) return "changed";
+    renameSync(right, name);
+    isReplaced = true;
+    return "taken";
   } catch (error) {
     throw cannotReplace(error, name, candidate.address, stale.uid);
   } finally {
     if (!isReplaced) rmSync(right, { force: true });
   }
-  return isReplaced;
 }
 
 function linkIfFree(candidate: Candidate, name: string): boolean {

@@ -5,9 +5,9 @@ import { resolvePath } from "./resolve.js";
 
 export interface SocketFileOptions {
   /** Permissions of the file: who may write may connect. Default `0o600`, this user alone. */
-  readonly mode?: number;
+  readonly mode?: number | undefined;
   /** How many connections may wait to be accepted. Default: Node's. */
-  readonly backlog?: number;
+  readonly backlog?: number | undefined;
 }
 
 /** A socket file that a server owns. */

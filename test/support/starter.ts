@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, type ForkOptions, fork } from "node:child_process";
+import { type ChildProcess, execFileSync, fork } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, renameSync } from "node:fs";
 import { open } from "node:fs/promises";
@@ -12,7 +12,7 @@ import { temporaryDirectory } from "./temp.js";
 /** What `fixtures/starter.ts` answers. */
 export interface Outcome {
   readonly pid: number;
-  /** `"listening"`, `"closed"`, `"trapped"`, or the code of the error. */
+  /** `"listening"`, `"closed"`, `"trapped"`, `"changed"`, or the code of the error. */
   readonly result: string;
   readonly message?: string;
   readonly mode?: number;
@@ -21,6 +21,7 @@ export interface Outcome {
 export type Order =
   | { readonly do: "listen"; readonly path: string; readonly mode?: number; readonly umask?: number }
   | { readonly do: "close" }
+  | { readonly do: "become"; readonly uid: number }
   /** At the nth call from now on of a function of node:fs, before or after it is carried out: die, or wait. */
   | {
       readonly do: "trap";
@@ -77,8 +78,8 @@ export class Starter {
     this.pid = child.pid!;
   }
 
-  static async start(t: Pick<TestContext, "after">, program: string, options: ForkOptions = {}): Promise<Starter> {
-    const child = fork(program, { ...options, execArgv: [] });
+  static async start(t: Pick<TestContext, "after">, program: string): Promise<Starter> {
+    const child = fork(program, { execArgv: [] });
     t.after(() => child.kill("SIGKILL"));
     child.setMaxListeners(0);
     await once(child, "message");
