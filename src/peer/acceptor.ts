@@ -5,8 +5,8 @@ import type { Listener, Transport } from "../transport/transport.js";
 import type { Hello } from "../wire/hello.js";
 import { Budget } from "./budget.js";
 import { Connection, type ConnectionOwner, type ConnectionSetup } from "./connection.js";
-import { Context, type Peer } from "./context.js";
-import { checkApp, checkChoice, helloOf, type LISTEN_DEFAULTS, type Logger, SILENT } from "./options.js";
+import { Context } from "./context.js";
+import { checkApp, checkChoice, greetingsOf, type LISTEN_DEFAULTS, type Logger, SILENT } from "./options.js";
 import type { Handler, ListenOptions } from "./server.js";
 
 /** So many connections over the limit are kept for the moment that it takes to tell them why they are refused. */
@@ -19,7 +19,7 @@ export class Acceptor implements ConnectionOwner {
   readonly #handler: Handler;
   readonly #maxConnections: number;
   readonly #setup: ConnectionSetup;
-  readonly #connections = new Map<Connection, Peer>();
+  readonly #connections = new Set<Connection>();
   readonly #refused = new Set<Connection>();
   /** Resolves when everything is closed. */
   readonly closed: Promise<void>;
@@ -43,7 +43,7 @@ export class Acceptor implements ConnectionOwner {
       role: "server",
       wire: checkChoice("wire", options.wire, ["auto", "plain", "framed"]),
       limits: numbers,
-      hello: helloOf(numbers, app),
+      greetings: greetingsOf(numbers, app),
       app,
       arena: new Arena(),
       budget: new Budget(numbers.maxBufferedBytes),
@@ -61,8 +61,7 @@ export class Acceptor implements ConnectionOwner {
   accept(transport: Transport): void {
     const id = ++this.#lastId;
     if (this.#connections.size < this.#maxConnections) {
-      const connection = new Connection(id, transport, this.#setup);
-      this.#connections.set(connection, { id, address: this.#address });
+      this.#connections.add(new Connection(id, transport, this.#setup));
       return;
     }
     this.logger.warn({ peer: id }, `refused a connection: there are ${this.#maxConnections} already (maxConnections)`);
@@ -88,10 +87,9 @@ export class Acceptor implements ConnectionOwner {
   }
 
   onExchange(connection: Connection, exchange: Exchange): void {
-    const peer = this.#connections.get(connection);
     const { message } = exchange;
-    if (peer === undefined || message === undefined) return;
-    const context = new Context(connection, peer);
+    if (message === undefined) return;
+    const context = new Context(connection, this.#address);
     exchange.context = context;
     let reply: ReturnType<Handler>;
     try {
@@ -152,7 +150,7 @@ export class Acceptor implements ConnectionOwner {
   async #drain(listener: Listener): Promise<void> {
     await listener.close();
     if (this.#phase === "closing") this.#phase = "draining";
-    for (const connection of this.#connections.keys()) {
+    for (const connection of this.#connections) {
       connection.close("CONNECTION_CLOSED", "the server is closing");
     }
     for (const connection of this.#refused) connection.abort(undefined);
@@ -161,7 +159,7 @@ export class Acceptor implements ConnectionOwner {
 
   #cut(): void {
     const error = new EarshotError("CONNECTION_CLOSED", "the server has closed", { op: "close" });
-    for (const connection of [...this.#connections.keys(), ...this.#refused]) connection.abort(error);
+    for (const connection of [...this.#connections, ...this.#refused]) connection.abort(error);
   }
 
   #finishIfEmpty(): void {

@@ -16,7 +16,7 @@ import {
   checkGrace,
   checkTimeout,
   DIAL_DEFAULTS,
-  helloOf,
+  greetingsOf,
   type Logger,
   SILENT,
   withDefaults,
@@ -152,7 +152,7 @@ export async function dial(address: string, options: DialOptions = {}): Promise<
     messageTimeoutMs: 0,
     idleTimeoutMs: 0,
   };
-  const setup = { role: "client", wire, limits, hello: helloOf(limits, app), app, arena: new Arena() } as const;
+  const setup = { role: "client", wire, limits, greetings: greetingsOf(limits, app), app, arena: new Arena() } as const;
   const connect = (signal?: AbortSignal) => dialNet(target, { timeoutMs: connectTimeoutMs, signal });
   const transport = await connect(options.signal);
 
@@ -177,7 +177,7 @@ async function greeting(channel: FramedChannel, address: string, signal: AbortSi
   const onAbort = () => channel.cut(new EarshotError("CANCELLED", "its signal was aborted", { cause: signal?.reason }));
   signal?.addEventListener("abort", onAbort, { once: true });
   try {
-    await channel.greeted;
+    await channel.greeting();
   } catch (error) {
     if (!(error instanceof EarshotError)) throw error;
     throw failure(error.code, "dial", address, error.message, { cause: error });

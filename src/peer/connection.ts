@@ -1,6 +1,7 @@
 import { EarshotError } from "../errors.js";
 import type { Arena } from "../session/arena.js";
-import { FramedSession } from "../session/framed.js";
+import { type FramedMemory, FramedSession } from "../session/framed.js";
+import type { Greetings } from "../session/handshake.js";
 import { PlainSession } from "../session/plain.js";
 import type { Exchange, OwnApp, Request, Session, SessionHost, SessionLimits } from "../session/session.js";
 import type { Transport, TransportEvents } from "../transport/transport.js";
@@ -12,12 +13,15 @@ import { type Budget, type Holder, STALL_MS } from "./budget.js";
 /** How long the other side may take to close its direction after this side has closed its own. */
 const LINGER_MS = 2_000;
 
+/** After so long without anything a connection lets go of all that it can make again. */
+const REST_AFTER_MS = 250;
+
 /** What all connections of a server or client have in common. */
 export interface ConnectionSetup {
   readonly role: "client" | "server";
   readonly wire: "auto" | "framed" | "plain";
   readonly limits: SessionLimits;
-  readonly hello: Hello;
+  readonly greetings: Greetings;
   readonly app: OwnApp;
   readonly arena: Arena;
   readonly budget: Budget | undefined;
@@ -42,13 +46,16 @@ export class Connection implements TransportEvents, SessionHost, Holder {
   readonly #setup: ConnectionSetup;
   readonly #transport: Transport;
   readonly #refusal: EarshotError | undefined;
+  /** There is none before the wire is known, nor while a framed connection rests. */
   #session: Session | undefined;
+  #memory: FramedMemory | undefined;
   /** The first bytes, while they do not tell the wire. */
   #prefix: Buffer | undefined;
   #timer: NodeJS.Timeout | undefined;
-  #timerAt = Infinity;
-  #endedAt = Infinity;
-  #waitingSince = Infinity;
+  // Times are whole milliseconds and 0 is none: small integers cost an idle connection nothing.
+  #timerAt = 0;
+  #endedAt = 0;
+  #waitingSince = 0;
   #isFlushRequested = false;
   #isPaused = false;
   #isBlocked = false;
@@ -68,17 +75,12 @@ export class Connection implements TransportEvents, SessionHost, Holder {
   }
 
   get wire(): "framed" | "plain" | undefined {
-    return this.#session?.wire;
+    return this.#memory === undefined ? this.#session?.wire : "framed";
   }
 
   /** True when it was made only to be told that there is no place. */
   get isRefused(): boolean {
     return this.#refusal !== undefined;
-  }
-
-  /** True when nothing is in flight, nor anything half received. */
-  get isIdle(): boolean {
-    return this.#session === undefined ? this.#prefix === undefined : this.#session.isIdle;
   }
 
   get isWaitingForPeer(): boolean {
@@ -88,7 +90,7 @@ export class Connection implements TransportEvents, SessionHost, Holder {
   // What the peer's own side asks for.
 
   send(request: Request): void {
-    this.#session?.send(request);
+    this.#awake()?.send(request);
     this.#settle();
   }
 
@@ -98,7 +100,7 @@ export class Connection implements TransportEvents, SessionHost, Holder {
   }
 
   ping(request: Request): void {
-    this.#session?.ping(request);
+    this.#awake()?.ping(request);
     this.#settle();
   }
 
@@ -114,8 +116,9 @@ export class Connection implements TransportEvents, SessionHost, Holder {
 
   /** Ends the connection when everything in flight is finished. */
   close(code: FailureName, text: string): void {
-    if (this.#session === undefined) this.abort(undefined);
-    else this.#session.close(code, text);
+    const session = this.#awake();
+    if (session === undefined) this.abort(undefined);
+    else session.close(code, text);
     this.#settle();
   }
 
@@ -127,22 +130,24 @@ export class Connection implements TransportEvents, SessionHost, Holder {
 
   onBytes(bytes: Buffer): void {
     this.lastActiveAt = this.now();
-    if (this.#session === undefined) this.#decide(bytes);
-    else this.#session.receive(bytes);
+    const session = this.#awake();
+    if (session === undefined) this.#decide(bytes);
+    else session.receive(bytes);
     this.#settle();
   }
 
   onEnd(): void {
     if (this.#session === undefined && this.#prefix !== undefined) this.#begin("plain", this.#prefix);
-    if (this.#session === undefined) this.abort(undefined);
-    else this.#session.receiveEnd();
+    const session = this.#awake();
+    if (session === undefined) this.abort(undefined);
+    else session.receiveEnd();
     this.#settle();
   }
 
   onDrain(): void {
     this.lastActiveAt = this.now();
     this.#isBlocked = false;
-    if (this.#isEnded) this.#endedAt = this.lastActiveAt;
+    if (this.#isEnded && this.#setup.role === "server") this.#endedAt = this.lastActiveAt;
     this.#session?.drained();
     this.#settle();
   }
@@ -152,8 +157,10 @@ export class Connection implements TransportEvents, SessionHost, Holder {
     this.#isClosed = true;
     clearTimeout(this.#timer);
     const cause = this.#error ?? error;
-    const lost = cause ?? new EarshotError("CONNECTION_LOST", "the other side has closed the connection");
-    this.#session?.lost(lost);
+    // A session that rests has nothing to lose, and an error costs more than all the rest of closing.
+    if (this.#session?.isIdle === false) {
+      this.#session.lost(cause ?? new EarshotError("CONNECTION_LOST", "the other side has closed the connection"));
+    }
     this.#setup.budget?.remove(this);
     this.#setup.owner.onClosed(this, cause);
   }
@@ -161,7 +168,7 @@ export class Connection implements TransportEvents, SessionHost, Holder {
   // What the session asks for.
 
   now(): number {
-    return performance.now();
+    return Math.floor(performance.now());
   }
 
   write(chunks: readonly Uint8Array[]): boolean {
@@ -186,10 +193,10 @@ export class Connection implements TransportEvents, SessionHost, Holder {
 
   end(): void {
     // A framed client ends when it has all its answers: there is nothing to wait for.
-    if (this.#setup.role === "client" && this.#session?.wire === "framed") this.#transport.close();
+    if (this.#setup.role === "client" && this.wire === "framed") this.#transport.close();
     else this.#transport.end();
     this.#isEnded = true;
-    if (!this.#isBlocked) this.#endedAt = this.now();
+    if (!this.#isBlocked && this.#setup.role === "server") this.#endedAt = this.now();
   }
 
   abort(error: EarshotError | undefined): void {
@@ -221,7 +228,7 @@ export class Connection implements TransportEvents, SessionHost, Holder {
   }
 
   resumeForMemory(): void {
-    this.#waitingSince = Infinity;
+    this.#waitingSince = 0;
     this.#syncReading();
   }
 
@@ -248,9 +255,25 @@ export class Connection implements TransportEvents, SessionHost, Holder {
   }
 
   #makeSession(wire: "framed" | "plain"): Session {
-    const { role, limits, hello, app, arena } = this.#setup;
+    const { role, limits, greetings, app, arena } = this.#setup;
     if (wire === "plain") return new PlainSession(role, this, limits);
-    return new FramedSession({ role, host: this, limits, hello, app, arena, refusal: this.#refusal });
+    const [refusal, memory] = [this.#refusal, this.#memory];
+    return new FramedSession({ role, host: this, limits, greetings, app, arena, refusal, memory });
+  }
+
+  /** The session; one that rested is there again. */
+  #awake(): Session | undefined {
+    if (this.#session === undefined && this.#memory !== undefined) this.#session = this.#makeSession("framed");
+    return this.#session;
+  }
+
+  /** Most connections are idle most of the time: then only what must be known is kept. */
+  #rest(): void {
+    if (!(this.#session instanceof FramedSession)) return;
+    const memory = this.#session.restingMemory;
+    if (memory === undefined || this.#isFlushRequested) return;
+    this.#memory = memory;
+    this.#session = undefined;
   }
 
   /** After anything has happened: budget, reading and timer follow. */
@@ -259,12 +282,11 @@ export class Connection implements TransportEvents, SessionHost, Holder {
     const session = this.#session;
     if (session !== undefined) this.#setup.budget?.update(this, session.heldBytes);
     this.#syncReading();
-    const next = this.#nextDeadline();
-    if (next < this.#timerAt) this.#arm(next);
+    this.#arm(this.#nextDeadline());
   }
 
   #syncReading(): void {
-    const shouldPause = this.#waitingSince !== Infinity || this.#session?.isCongested === true;
+    const shouldPause = this.#waitingSince !== 0 || this.#session?.isCongested === true;
     if (shouldPause === this.#isPaused) return;
     this.#isPaused = shouldPause;
     if (this.#session !== undefined) this.#session.isPaused = shouldPause;
@@ -273,29 +295,40 @@ export class Connection implements TransportEvents, SessionHost, Holder {
   }
 
   #nextDeadline(): number {
+    let next = this.#session?.nextDeadline ?? Infinity;
     const { handshakeTimeoutMs } = this.#setup.limits;
-    const undecided = handshakeTimeoutMs > 0 ? this.lastActiveAt + handshakeTimeoutMs : Infinity;
-    const next = this.#session === undefined ? undecided : this.#session.nextDeadline;
-    const linger = this.#setup.role === "server" ? this.#endedAt + LINGER_MS : Infinity;
-    return Math.min(next, linger, this.#waitingSince + STALL_MS);
+    const isUndecided = this.#session === undefined && this.#memory === undefined;
+    if (isUndecided && handshakeTimeoutMs > 0) next = this.lastActiveAt + handshakeTimeoutMs;
+    if (next === Infinity && this.#session !== undefined) next = this.lastActiveAt + REST_AFTER_MS;
+    if (this.#endedAt > 0) next = Math.min(next, this.#endedAt + LINGER_MS);
+    return this.#waitingSince > 0 ? Math.min(next, this.#waitingSince + STALL_MS) : next;
   }
 
   /** The timer is never moved back: one that comes early looks again. */
   #arm(at: number): void {
+    if (at === Infinity) {
+      if (this.#timer === undefined) return;
+      clearTimeout(this.#timer);
+      this.#timer = undefined;
+      return;
+    }
+    if (this.#timer !== undefined && this.#timerAt <= at) return;
     clearTimeout(this.#timer);
-    this.#timerAt = at;
+    this.#timerAt = Math.ceil(at);
     this.#timer = setTimeout(tick, Math.max(1, Math.min(at - this.now(), 0x7fff_ffff)), this);
     this.#timer.unref();
   }
 
   /** @internal the timer. */
   tickNow(): void {
-    this.#timerAt = Infinity;
+    this.#timer = undefined;
     const now = this.now();
-    if (this.#setup.role === "server" && now >= this.#endedAt + LINGER_MS) this.abort(undefined);
+    if (now >= this.lastActiveAt + REST_AFTER_MS) this.#rest();
+    if (this.#endedAt > 0 && now >= this.#endedAt + LINGER_MS) this.abort(undefined);
     else if (this.#session !== undefined) this.#session.tick(now);
-    else if (now >= this.#nextDeadline()) this.abort(new EarshotError("TIMEOUT", "Nothing came on the connection"));
-    if (now >= this.#waitingSince + STALL_MS) {
+    else if (this.#memory === undefined && now >= this.#nextDeadline())
+      this.abort(new EarshotError("TIMEOUT", "Nothing came on the connection"));
+    if (this.#waitingSince > 0 && now >= this.#waitingSince + STALL_MS) {
       this.#waitingSince = now;
       this.#setup.budget?.relieve(now);
     }

@@ -11,15 +11,19 @@ export interface Peer {
 
 /** What a handler knows besides the message. */
 export class Context {
-  readonly peer: Peer;
   readonly #connection: Connection;
+  readonly #address: string;
   #controller: AbortController | undefined;
   #goneBecause: EarshotError | undefined;
 
   /** @internal */
-  constructor(connection: Connection, peer: Peer) {
+  constructor(connection: Connection, address: string) {
     this.#connection = connection;
-    this.peer = peer;
+    this.#address = address;
+  }
+
+  get peer(): Peer {
+    return { id: this.#connection.id, address: this.#address };
   }
 
   /** The wire that the message came on. */

@@ -7,11 +7,10 @@ import { Connection, type ConnectionOwner, type ConnectionSetup } from "./connec
 
 /** One connection, shared by all messages. */
 export class FramedChannel implements Channel, ConnectionOwner {
-  /** Resolves when both sides have greeted; rejects when they do not suit or the connection ends before. */
-  readonly greeted: Promise<void>;
   readonly #connection: Connection;
   readonly #onEnd: (error: EarshotError | undefined) => void;
-  #settleGreeting: { readonly resolve: () => void; readonly reject: (error: EarshotError) => void } | undefined;
+  #onGreeted: ((error?: EarshotError) => void) | undefined;
+  #isGreeted = false;
   #app: AppInfo | undefined;
   /** Why nothing more can be sent. */
   #ended: EarshotError | undefined;
@@ -22,15 +21,19 @@ export class FramedChannel implements Channel, ConnectionOwner {
     onEnd: (error: EarshotError | undefined) => void,
   ) {
     this.#onEnd = onEnd;
-    this.greeted = new Promise((resolve, reject) => {
-      this.#settleGreeting = { resolve, reject };
-    });
-    this.greeted.catch(() => {});
     this.#connection = new Connection(1, transport, { ...setup, owner: this });
   }
 
   get app(): AppInfo | undefined {
     return this.#app;
+  }
+
+  /** Resolves when both sides have greeted; rejects when they do not suit or the connection ends before. */
+  greeting(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#onGreeted = (error) => (error === undefined ? resolve() : reject(error));
+      if (this.#isGreeted || this.#ended !== undefined) this.#onGreeted(this.#ended);
+    });
   }
 
   send(request: Request): void {
@@ -48,7 +51,7 @@ export class FramedChannel implements Channel, ConnectionOwner {
   }
 
   close(): void {
-    this.#ended ??= new EarshotError("CONNECTION_CLOSED", "the client is closed", { op: "close" });
+    this.#ended ??= clientClosed();
     this.#connection.close("CONNECTION_CLOSED", "the client has closed");
   }
 
@@ -59,7 +62,8 @@ export class FramedChannel implements Channel, ConnectionOwner {
 
   onGreeting(_connection: Connection, hello: Hello): void {
     this.#app = hello.app;
-    this.#settleGreeting?.resolve();
+    this.#isGreeted = true;
+    this.#onGreeted?.();
   }
 
   onExchange(_connection: Connection, _exchange: Exchange): void {}
@@ -71,9 +75,13 @@ export class FramedChannel implements Channel, ConnectionOwner {
   }
 
   onClosed(_connection: Connection, error: EarshotError | undefined): void {
-    const lost = error ?? new EarshotError("CONNECTION_LOST", "the other side has closed the connection");
-    this.#ended ??= lost;
-    this.#settleGreeting?.reject(this.#ended);
+    this.#ended ??= error ?? new EarshotError("CONNECTION_LOST", "the other side has closed the connection");
+    this.#onGreeted?.(this.#ended);
     this.#onEnd(this.#ended);
   }
+}
+
+/** Why nothing more can be sent after `close`. */
+export function clientClosed(): EarshotError {
+  return new EarshotError("CONNECTION_CLOSED", "the client is closed", { op: "close" });
 }

@@ -1,6 +1,7 @@
 import { EarshotError } from "../errors.js";
+import { Greetings } from "../session/handshake.js";
 import type { OwnApp, SessionLimits } from "../session/session.js";
-import { type AppInfo, type Hello, MAX_APP_TEXT, ownHello } from "../wire/hello.js";
+import { type AppInfo, MAX_APP_TEXT, ownHello } from "../wire/hello.js";
 
 /** Where log lines go; pino, console-like loggers and `undefined` for silence fit. */
 export interface Logger {
@@ -133,8 +134,8 @@ function describeMismatch(own: AppInfo, other: AppInfo | undefined): string {
   return `this side is ${own.name} ${own.version}, the other ${theirs}, which it does not accept; ${remedy}`;
 }
 
-export function helloOf(limits: SessionLimits, app: OwnApp): Hello {
-  return ownHello({ maxMessageBytes: limits.maxMessageBytes, maxInFlight: limits.maxInFlight }, app.info);
+export function greetingsOf({ maxMessageBytes, maxInFlight }: SessionLimits, app: OwnApp): Greetings {
+  return new Greetings(ownHello({ maxMessageBytes, maxInFlight }, app.info));
 }
 
 export const SILENT: Logger = { debug() {}, info() {}, warn() {}, error() {} };

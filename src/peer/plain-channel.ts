@@ -3,6 +3,7 @@ import type { Exchange, Request } from "../session/session.js";
 import type { Transport } from "../transport/transport.js";
 import type { Channel } from "./channel.js";
 import { Connection, type ConnectionOwner, type ConnectionSetup } from "./connection.js";
+import { clientClosed } from "./framed-channel.js";
 
 /** One connection for each message. The first is there already: dialing it has shown that there is a server. */
 export class PlainChannel implements Channel, ConnectionOwner {
@@ -49,7 +50,7 @@ export class PlainChannel implements Channel, ConnectionOwner {
   }
 
   close(): void {
-    this.#ended ??= new EarshotError("CONNECTION_CLOSED", "the client is closed", { op: "close" });
+    this.#ended ??= clientClosed();
     this.#spare?.close();
     this.#endIfDone();
   }

@@ -3,10 +3,9 @@ import { FrameDecoder, type FrameSink, violation } from "../wire/decode.js";
 import { encodeControl } from "../wire/encode.js";
 import { decodeFailure, encodeFailure, type FailureName, isFailureName } from "../wire/failure.js";
 import { FrameType, PING_BYTES } from "../wire/frame.js";
-import { decodeHello, encodeGreeting, type Hello } from "../wire/hello.js";
 import type { Arena } from "./arena.js";
 import { ControlReader } from "./control-reader.js";
-import { agree, PrefaceReader } from "./handshake.js";
+import { agree, type Greetings, PrefaceReader } from "./handshake.js";
 import { Inbound } from "./inbound.js";
 import { BodyReader } from "./incoming.js";
 import { Liveness, type Overdue } from "./liveness.js";
@@ -22,11 +21,25 @@ export interface FramedOptions {
   readonly role: "client" | "server";
   readonly host: SessionHost;
   readonly limits: SessionLimits;
-  readonly hello: Hello;
+  readonly greetings: Greetings;
   readonly app: OwnApp;
   readonly arena: Arena;
   /** Why a server has no place for this connection; said when both have greeted. */
   readonly refusal?: EarshotError | undefined;
+  /** Of a session on the same connection that was let go because it rested. */
+  readonly memory?: FramedMemory | undefined;
+}
+
+/** All that has to be known of a connection while nothing happens on it. */
+export class FramedMemory {
+  /** Whether this side has greeted, and whether the other side's HELLO has come and suits. */
+  hasGreeted = false;
+  isGreeted = false;
+  /** The highest exchange so far. */
+  lastId = 0;
+  /** What the other side takes; known from its HELLO on. */
+  peerMaxMessageBytes: number | undefined = undefined;
+  peerMaxInFlight: number | undefined = undefined;
 }
 
 /** The framed wire: routes frames to those who keep exchanges, pings and times. */
@@ -40,37 +53,39 @@ export class FramedSession implements Session, FrameSink {
   readonly #inbound: Inbound | undefined;
   readonly #outbound: Outbound | undefined;
   readonly #output: Output<Request> | Output<Exchange>;
-  #preface: PrefaceReader | undefined = new PrefaceReader();
+  readonly #memory: FramedMemory;
+  #preface: PrefaceReader | undefined;
   #control: ControlReader | undefined;
   #pings: Pings | undefined;
-  /** Whether the other side's HELLO has come, and it suits. */
-  #isGreeted = false;
-  #hasGreeted = false;
   #phase: "open" | "closing" | "ended" = "open";
   #isPaused = false;
-  /** What the other side takes; known from its HELLO on. */
-  #peerMaxMessageBytes = Infinity;
 
   constructor(options: FramedOptions) {
-    const { host, limits, arena } = options;
-    const write = (chunks: readonly Uint8Array[]) => host.write(chunks);
+    const { host, limits, arena, memory = new FramedMemory() } = options;
     this.#options = options;
     this.#host = host;
-    this.#reader = new BodyReader(limits.maxMessageBytes, () => host.now());
-    this.#liveness = new Liveness(limits, host.now());
+    this.#memory = memory;
+    this.#reader = new BodyReader(limits.maxMessageBytes, host);
+    this.#liveness = new Liveness(limits, host.now(), memory.isGreeted);
+    if (!memory.isGreeted) this.#preface = new PrefaceReader();
     if (options.role === "client") {
-      const reset = (id: number) => this.#sendReset(id, "CANCELLED", "", "");
-      this.#outbound = new Outbound(host, this.#reader, limits.maxMessageBytes, reset);
-      const output = new Output<Request>(arena, this.#outbound, write);
+      this.#outbound = new Outbound(host, this.#reader, limits.maxMessageBytes, memory, this);
+      const output = new Output<Request>(arena, this.#outbound, host);
       this.#outbound.output = output;
       this.#output = output;
       this.#greet();
     } else {
-      const refuse = (id: number, code: FailureName, text: string) => this.#sendReset(id, code, text, "");
-      const inbound = new Inbound(host, limits, this.#reader, refuse);
-      this.#inbound = inbound;
-      this.#output = new Output<Exchange>(arena, inbound, write);
+      this.#inbound = new Inbound(host, limits, this.#reader, memory, this);
+      this.#output = new Output<Exchange>(arena, this.#inbound, host);
     }
+  }
+
+  /** What to make the next session on this connection with, when there is nothing that this one must stay for. */
+  get restingMemory(): FramedMemory | undefined {
+    const isQuiet = this.#memory.isGreeted && this.#phase === "open" && this.isIdle && !this.#isPaused;
+    const { isEmpty, isWritable } = this.#output;
+    const rests = isQuiet && isEmpty && isWritable && this.#decoder.isAtBoundary;
+    return rests && this.#options.limits.idleTimeoutMs === 0 ? this.#memory : undefined;
   }
 
   get expectedBytes(): number {
@@ -125,7 +140,7 @@ export class FramedSession implements Session, FrameSink {
   }
 
   send(request: Request): void {
-    const limit = this.#peerMaxMessageBytes;
+    const limit = this.#memory.peerMaxMessageBytes ?? Infinity;
     if (request.body.length * 3 > limit && Buffer.byteLength(request.body) > limit) {
       request.state = "settled";
       const fact = `the message has ${Buffer.byteLength(request.body)} bytes, the server takes ${limit}`;
@@ -140,7 +155,7 @@ export class FramedSession implements Session, FrameSink {
   }
 
   reply(exchange: Exchange, body: Body): void {
-    const limit = this.#peerMaxMessageBytes;
+    const limit = this.#memory.peerMaxMessageBytes ?? Infinity;
     if (body.length * 3 > limit && Buffer.byteLength(body) > limit) {
       const text = `the reply has ${Buffer.byteLength(body)} bytes, the caller takes ${limit}`;
       this.fail(exchange, "MESSAGE_TOO_LARGE", text);
@@ -155,7 +170,7 @@ export class FramedSession implements Session, FrameSink {
 
   fail(exchange: Exchange, code: FailureName, text: string, remoteCode = ""): void {
     if (this.#inbound?.answer(exchange, 0) === true) {
-      this.#sendReset(exchange.id, code, text, remoteCode);
+      this.sendReset(exchange.id, code, text, remoteCode);
       this.#inbound.flushed(exchange);
     }
     this.#host.requestFlush();
@@ -168,7 +183,7 @@ export class FramedSession implements Session, FrameSink {
 
   close(code: FailureName, text: string): void {
     if (this.#phase === "ended" || this.#phase === "closing") return;
-    if (this.#inbound !== undefined && this.#isGreeted) this.#sendGoAway(code, text);
+    if (this.#inbound !== undefined && this.#memory.isGreeted) this.#sendGoAway(code, text);
     this.#phase = "closing";
     this.#host.requestFlush();
   }
@@ -219,7 +234,7 @@ export class FramedSession implements Session, FrameSink {
   }
 
   onHeader(frame: FrameDecoder): void {
-    if (!this.#isGreeted && frame.type !== FrameType.HELLO && frame.type !== FrameType.GOAWAY)
+    if (!this.#memory.isGreeted && frame.type !== FrameType.HELLO && frame.type !== FrameType.GOAWAY)
       throw violation("a frame before HELLO");
     if (frame.type === FrameType.OPEN) {
       if (this.#inbound === undefined) throw violation("an exchange that the server began");
@@ -248,15 +263,16 @@ export class FramedSession implements Session, FrameSink {
   }
 
   #onHello(payload: Buffer): void {
-    if (this.#isGreeted) throw violation("a second HELLO");
-    const hello = decodeHello(payload);
+    if (this.#memory.isGreeted) throw violation("a second HELLO");
+    const hello = this.#options.greetings.read(payload);
     this.#greet();
     agree(this.#options.app, hello);
     if (this.#options.refusal !== undefined) throw this.#options.refusal;
-    this.#isGreeted = true;
+    this.#memory.isGreeted = true;
     this.#liveness.greeted();
-    this.#peerMaxMessageBytes = hello.limits.maxMessageBytes;
-    if (this.#outbound !== undefined) this.#outbound.maxInFlight = hello.limits.maxInFlight;
+    this.#memory.peerMaxMessageBytes = hello.limits.maxMessageBytes;
+    this.#memory.peerMaxInFlight = hello.limits.maxInFlight;
+    this.#outbound?.advance();
     this.#host.onGreeting(hello);
   }
 
@@ -282,19 +298,19 @@ export class FramedSession implements Session, FrameSink {
     this.#host.requestFlush();
   }
 
-  #sendReset(id: number, code: FailureName, text: string, remoteCode: string): void {
+  sendReset(id: number, code: FailureName, text = "", remoteCode = ""): void {
     this.#sendControl(encodeFailure(FrameType.RESET, id, { code, text, remoteCode }));
   }
 
   #greet(): void {
-    if (this.#hasGreeted) return;
-    this.#hasGreeted = true;
-    this.#sendControl(encodeGreeting(this.#options.hello));
+    if (this.#memory.hasGreeted) return;
+    this.#memory.hasGreeted = true;
+    this.#sendControl(this.#options.greetings.own);
   }
 
   #sendGoAway(code: FailureName, text: string): void {
     this.#greet();
-    const lastId = this.#inbound?.lastId ?? 0;
+    const lastId = this.#inbound === undefined ? 0 : this.#memory.lastId;
     this.#sendControl(encodeFailure(FrameType.GOAWAY, lastId, { code, text, remoteCode: "" }));
   }
 

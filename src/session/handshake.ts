@@ -1,7 +1,7 @@
 import { EarshotError } from "../errors.js";
 import { violation } from "../wire/decode.js";
 import { PREFACE, PROTOCOL_VERSION } from "../wire/frame.js";
-import type { Hello } from "../wire/hello.js";
+import { decodeHello, encodeGreeting, type Hello } from "../wire/hello.js";
 import type { OwnApp } from "./session.js";
 
 /** Takes the preface off the front of a connection's bytes. */
@@ -37,4 +37,25 @@ export function agree(own: OwnApp, other: Hello): void {
 
 function mismatch(fact: string): EarshotError {
   return new EarshotError("VERSION_MISMATCH", fact);
+}
+
+/** The greetings of a server's or client's connections: its own is always the same, and so are most of the others'. */
+export class Greetings {
+  /** The preface and HELLO of this side. */
+  readonly own: Buffer;
+  #lastPayload: Buffer | undefined;
+  #lastHello: Hello | undefined;
+
+  constructor(hello: Hello) {
+    this.own = encodeGreeting(hello);
+  }
+
+  /** @throws EarshotError `PROTOCOL_VIOLATION` */
+  read(payload: Buffer): Hello {
+    if (this.#lastHello !== undefined && this.#lastPayload?.equals(payload) === true) return this.#lastHello;
+    const hello = decodeHello(payload);
+    this.#lastPayload = Buffer.from(payload);
+    this.#lastHello = hello;
+    return hello;
+  }
 }

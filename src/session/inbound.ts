@@ -15,6 +15,17 @@ export const MAX_WAITING = 64;
 /** An unfinished message must bring this much in each window of `messageTimeoutMs`, or its end. */
 export const MIN_PROGRESS_BYTES = 65_536;
 
+/** Outlives this object: what has to be known of the exchanges that are over. */
+interface Memory {
+  /** The highest exchange that was seen. */
+  lastId: number;
+}
+
+/** Who can tell the other side that an exchange has ended. */
+export interface Resetter {
+  sendReset(id: number, code: FailureName, text?: string): void;
+}
+
 class IncomingExchange extends Exchange implements Incoming {
   assembly: Assembly | undefined = undefined;
   deadlineMs = -1;
@@ -23,32 +34,28 @@ class IncomingExchange extends Exchange implements Incoming {
 /** The messages that the other side began: from their first frame until the handler may have them, and until it is done. */
 export class Inbound implements OutputOwner<Exchange> {
   readonly type = FrameType.DATA;
-  /** The highest exchange that was seen. */
-  lastId = 0;
   heldBytes = 0;
 
   readonly #host: SessionHost;
   readonly #limits: SessionLimits;
-  readonly #refuse: (id: number, code: FailureName, text: string) => void;
+  readonly #memory: Memory;
+  readonly #resetter: Resetter;
   readonly #reader: BodyReader;
   readonly #exchanges = new Map<number, IncomingExchange>();
   readonly #ready = new Fifo<IncomingExchange>();
   #deadlines: Deadlines<Exchange> | undefined;
   #receiving = 0;
   #inFlight = 0;
+  #isDispatching = false;
   #current: IncomingExchange | undefined;
   #nextProgressCheck = Infinity;
 
-  constructor(
-    host: SessionHost,
-    limits: SessionLimits,
-    reader: BodyReader,
-    refuse: (id: number, code: FailureName, text: string) => void,
-  ) {
+  constructor(host: SessionHost, limits: SessionLimits, reader: BodyReader, memory: Memory, resetter: Resetter) {
     this.#host = host;
     this.#limits = limits;
     this.#reader = reader;
-    this.#refuse = refuse;
+    this.#memory = memory;
+    this.#resetter = resetter;
   }
 
   get isIdle(): boolean {
@@ -70,15 +77,16 @@ export class Inbound implements OutputOwner<Exchange> {
 
   onOpen(frame: FrameDecoder, isClosing: boolean): void {
     const id = frame.exchange;
-    if (id <= this.lastId || id % 2 === 0) throw violation(`exchange ${id} is out of turn`);
+    if (id <= this.#memory.lastId || id % 2 === 0) throw violation(`exchange ${id} is out of turn`);
     if (isClosing) {
+      this.#memory.lastId = id;
       this.#current = undefined;
       return;
     }
     if (this.#receiving > this.#limits.maxInFlight + MAX_WAITING) {
       throw violation(`more than ${this.#limits.maxInFlight} unfinished messages at once`);
     }
-    this.lastId = id;
+    this.#memory.lastId = id;
     this.#reader.begin(frame, true);
     this.#current = new IncomingExchange(id);
     this.#receiving++;
@@ -90,7 +98,8 @@ export class Inbound implements OutputOwner<Exchange> {
     this.#current = undefined;
     if (exchange === undefined) {
       // The rest of a message that was refused or given up is on its way still; one that never began is a mistake.
-      if (frame.exchange > this.lastId) throw violation(`data for exchange ${frame.exchange}, which was not opened`);
+      if (frame.exchange > this.#memory.lastId)
+        throw violation(`data for exchange ${frame.exchange}, which was not opened`);
       return;
     }
     if (exchange.state !== "receiving") throw violation(`data after the end of exchange ${frame.exchange}`);
@@ -105,7 +114,7 @@ export class Inbound implements OutputOwner<Exchange> {
     if (progress === "too-large") {
       this.#forget(exchange);
       this.#current = undefined;
-      this.#refuse(exchange.id, "MESSAGE_TOO_LARGE", `the limit is ${this.#limits.maxMessageBytes} bytes`);
+      this.#resetter.sendReset(exchange.id, "MESSAGE_TOO_LARGE", `the limit is ${this.#limits.maxMessageBytes} bytes`);
     } else if (progress === "more") this.#hold(exchange);
     else this.#complete(exchange, progress);
   }
@@ -114,7 +123,7 @@ export class Inbound implements OutputOwner<Exchange> {
   onReset(id: number): Exchange | undefined {
     const exchange = this.#exchanges.get(id);
     if (exchange === undefined) {
-      if (id > this.lastId) throw violation(`a reset of exchange ${id}, which was not opened`);
+      if (id > this.#memory.lastId) throw violation(`a reset of exchange ${id}, which was not opened`);
       return undefined;
     }
     if (exchange === this.#current) this.#current = undefined;
@@ -156,19 +165,26 @@ export class Inbound implements OutputOwner<Exchange> {
 
   /** Hands on as many messages as may be in flight. */
   dispatch(): void {
+    // A handler that fails at once frees its place at once, and comes back here: not deeper for each of them.
+    if (this.#isDispatching) return;
+    this.#isDispatching = true;
     while (this.#inFlight < this.#limits.maxInFlight) {
       const exchange = this.#ready.shift();
-      if (exchange === undefined) return;
+      if (exchange === undefined) break;
       this.#inFlight++;
       exchange.state = "handling";
       this.#host.onExchange(exchange);
     }
+    this.#isDispatching = false;
   }
 
   /** The connection is gone; returns those that a handler is busy with. */
   lost(): Exchange[] {
     this.#current = undefined;
-    return [...this.#exchanges.values()].filter((exchange) => this.#giveUp(exchange));
+    const all = [...this.#exchanges.values()];
+    const handling = all.filter((exchange) => this.#giveUp(exchange));
+    for (const answered of all) this.#forget(answered);
+    return handling;
   }
 
   /** Returns those whose callers have given up by now. @throws EarshotError when a message makes no progress. */

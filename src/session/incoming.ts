@@ -6,6 +6,10 @@ import { Assembly } from "./assembly.js";
 /** Small messages that came in one read share a copy of it, up to this size: one allocation, and little kept by accident. */
 const SHARED_COPY_BYTES = 16_384;
 
+export interface Clock {
+  now(): number;
+}
+
 /** One direction of an exchange, as it comes in. */
 export interface Incoming {
   assembly: Assembly | undefined;
@@ -19,7 +23,7 @@ export type Progress = Message | "more" | "too-large";
 /** Reads the payloads of OPEN and DATA frames: their fields, and their bytes into messages. */
 export class BodyReader {
   readonly #maxMessageBytes: number;
-  readonly #now: () => number;
+  readonly #clock: Clock;
   #fieldBytes = 0;
   #fields: Buffer | undefined;
   #fieldsRead = 0;
@@ -31,9 +35,9 @@ export class BodyReader {
   #copy: Buffer | undefined;
   #copyStart = 0;
 
-  constructor(maxMessageBytes: number, now: () => number) {
+  constructor(maxMessageBytes: number, clock: Clock) {
     this.#maxMessageBytes = maxMessageBytes;
-    this.#now = now;
+    this.#clock = clock;
   }
 
   /** What was borrowed for the last read is gone; call it before each. */
@@ -71,7 +75,7 @@ export class BodyReader {
         if (expected !== this.#bodyBytes) throw violation("a message that is not as long as it says");
         return this.#copyOut(bytes, offset, end);
       }
-      incoming.assembly = new Assembly(expected, this.#now());
+      incoming.assembly = new Assembly(expected, this.#clock.now());
     }
     return this.#append(frame, incoming.assembly, bytes, offset, end, isLast);
   }

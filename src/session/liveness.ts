@@ -7,13 +7,14 @@ export type Overdue = "handshake" | "unfinished frame" | "unread output" | "idle
 export class Liveness {
   readonly #limits: SessionLimits;
   readonly #startedAt: number;
-  #isGreeted = false;
+  #isGreeted: boolean;
   #lastActiveAt: number;
   #blockedSince = Infinity;
   #isMidFrame = false;
 
-  constructor(limits: SessionLimits, now: number) {
+  constructor(limits: SessionLimits, now: number, isGreeted: boolean) {
     this.#limits = limits;
+    this.#isGreeted = isGreeted;
     this.#startedAt = now;
     this.#lastActiveAt = now;
   }

@@ -1,9 +1,10 @@
 import type { Delivery, ErrorCode } from "../errors.js";
 import { type FrameDecoder, violation } from "../wire/decode.js";
 import type { Failure } from "../wire/failure.js";
-import { FrameType, MAX_EXCHANGE } from "../wire/frame.js";
+import { FrameType } from "../wire/frame.js";
 import { Deadlines } from "./deadlines.js";
 import { Fifo } from "./fifo.js";
+import type { Resetter } from "./inbound.js";
 import type { BodyReader, Incoming } from "./incoming.js";
 import type { Output, OutputOwner } from "./output.js";
 import type { FailureDetails, Request, SessionHost } from "./session.js";
@@ -11,36 +12,43 @@ import type { FailureDetails, Request, SessionHost } from "./session.js";
 /** So many messages may be under way before the server has said how many it takes. */
 export const FIRST_IN_FLIGHT = 32;
 
+/** Outlives this object: what has to be known of the exchanges that are over. */
+interface Memory {
+  /** The highest exchange that went out, 0 before the first. */
+  lastId: number;
+  readonly peerMaxMessageBytes: number | undefined;
+  readonly peerMaxInFlight: number | undefined;
+}
+
 /** The reply to one request, as it comes in. */
 interface Reply extends Incoming {
   readonly request: Request;
+  readonly requestBytes: number;
   isBegun: boolean;
 }
 
 /** The messages that this side began: from `send` until each is settled, exactly once. */
 export class Outbound implements OutputOwner<Request> {
   readonly type = FrameType.OPEN;
-  /** The highest exchange that went out. */
-  lastId = -1;
-
   readonly #host: SessionHost;
   readonly #reader: BodyReader;
   readonly #maxMessageBytes: number;
-  readonly #reset: (id: number) => void;
+  readonly #memory: Memory;
+  readonly #resetter: Resetter;
   readonly #pending = new Map<number, Reply>();
   readonly #waiting = new Fifo<Request>();
   #deadlines: Deadlines<Request> | undefined;
   #output: Output<Request> | undefined;
-  #maxInFlight = FIRST_IN_FLIGHT;
   /** How many are with the output and not begun. */
   #queued = 0;
   #current: Reply | undefined;
 
-  constructor(host: SessionHost, reader: BodyReader, maxMessageBytes: number, reset: (id: number) => void) {
+  constructor(host: SessionHost, reader: BodyReader, maxMessageBytes: number, memory: Memory, resetter: Resetter) {
     this.#host = host;
     this.#reader = reader;
     this.#maxMessageBytes = maxMessageBytes;
-    this.#reset = reset;
+    this.#memory = memory;
+    this.#resetter = resetter;
   }
 
   set output(output: Output<Request>) {
@@ -55,12 +63,6 @@ export class Outbound implements OutputOwner<Request> {
     return this.#deadlines?.next ?? Infinity;
   }
 
-  /** The other side has said how many it takes. */
-  set maxInFlight(count: number) {
-    this.#maxInFlight = count;
-    this.#advance();
-  }
-
   send(request: Request): void {
     request.state = "waiting";
     if (request.deadlineAt !== Infinity) {
@@ -68,7 +70,7 @@ export class Outbound implements OutputOwner<Request> {
       this.#deadlines.add(request);
     }
     this.#waiting.push(request);
-    this.#advance();
+    this.advance();
   }
 
   now(): number {
@@ -77,11 +79,12 @@ export class Outbound implements OutputOwner<Request> {
 
   begin(request: Request): number {
     this.#queued--;
-    this.lastId += 2;
-    if (this.lastId > MAX_EXCHANGE) throw new Error("a connection has run out of exchanges");
-    request.id = this.lastId;
+    // The client's exchanges are odd: 1, 3, 5, ...
+    request.id = this.#memory.lastId === 0 ? 1 : this.#memory.lastId + 2;
+    this.#memory.lastId = request.id;
     request.state = "sent";
-    this.#pending.set(request.id, { request, assembly: undefined, deadlineMs: -1, isBegun: false });
+    const requestBytes = request.body.length;
+    this.#pending.set(request.id, { request, requestBytes, assembly: undefined, deadlineMs: -1, isBegun: false });
     return request.id;
   }
 
@@ -93,7 +96,7 @@ export class Outbound implements OutputOwner<Request> {
     const wasSent = request.state === "sent";
     const { id } = request;
     this.#settle(request, code, fact, wasSent ? "unknown" : "unsent");
-    if (wasSent) this.#reset(id);
+    if (wasSent) this.#resetter.sendReset(id, "CANCELLED");
   }
 
   onData(frame: FrameDecoder): void {
@@ -101,7 +104,7 @@ export class Outbound implements OutputOwner<Request> {
     this.#current = reply;
     if (reply === undefined) {
       // An answer that comes after its request was given up; ids are never used again, so it can meet no other.
-      if (frame.exchange > this.lastId)
+      if (frame.exchange > this.#memory.lastId)
         throw violation(`an answer to exchange ${frame.exchange}, which was not opened`);
       return;
     }
@@ -120,7 +123,7 @@ export class Outbound implements OutputOwner<Request> {
       const { id } = request;
       const fact = `the reply is larger than ${this.#maxMessageBytes} bytes (maxMessageBytes of this side)`;
       this.#settle(request, "MESSAGE_TOO_LARGE", fact, "unknown");
-      this.#reset(id);
+      this.#resetter.sendReset(id, "CANCELLED");
       return;
     }
     this.#release(request);
@@ -130,11 +133,13 @@ export class Outbound implements OutputOwner<Request> {
   onReset(id: number, failure: Failure): void {
     const reply = this.#pending.get(id);
     if (reply === undefined) {
-      if (id > this.lastId) throw violation(`a reset of exchange ${id}, which was not opened`);
+      if (id > this.#memory.lastId) throw violation(`a reset of exchange ${id}, which was not opened`);
       return;
     }
     if (reply === this.#current) this.#current = undefined;
-    const isUnsent = failure.code === "MESSAGE_TOO_LARGE" || failure.code === "OVERLOADED";
+    // A reply can be too large as well, and then the message was handled.
+    const isTooLarge = reply.requestBytes > (this.#memory.peerMaxMessageBytes ?? Infinity);
+    const isUnsent = failure.code === "OVERLOADED" || (failure.code === "MESSAGE_TOO_LARGE" && isTooLarge);
     const details = failure.remoteCode === "" ? undefined : { remoteCode: failure.remoteCode };
     this.#settle(reply.request, failure.code, failure.text, isUnsent ? "unsent" : "unknown", details);
   }
@@ -161,10 +166,11 @@ export class Outbound implements OutputOwner<Request> {
   }
 
   /** Moves on what waits for a place. */
-  #advance(): void {
+  advance(): void {
     const output = this.#output;
+    const maxInFlight = this.#memory.peerMaxInFlight ?? FIRST_IN_FLIGHT;
     let moved = false;
-    while (output !== undefined && this.#pending.size + this.#queued < this.#maxInFlight) {
+    while (output !== undefined && this.#pending.size + this.#queued < maxInFlight) {
       const request = this.#waiting.shift();
       if (request === undefined) break;
       request.state = "queued";
@@ -176,9 +182,9 @@ export class Outbound implements OutputOwner<Request> {
   }
 
   #failUnsent(code: ErrorCode, fact: string, details?: FailureDetails): void {
-    for (const request of this.#output?.waiting() ?? []) this.#settle(request, code, fact, "unsent", details);
-    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
-      this.#settle(next, code, fact, "unsent", details);
+    // All of them are listed first: settling one moves on another.
+    for (const request of [...(this.#output?.waiting() ?? []), ...this.#waiting.items()]) {
+      this.#settle(request, code, fact, "unsent", details);
     }
   }
 
@@ -201,6 +207,6 @@ export class Outbound implements OutputOwner<Request> {
       if (request.sentBytes > 0) this.#output?.dropRest(request);
     }
     request.body = "";
-    this.#advance();
+    this.advance();
   }
 }

@@ -24,6 +24,11 @@ export interface OutputOwner<T extends Outgoing> {
   now(): number;
 }
 
+interface Writer {
+  /** As `Transport.write`. */
+  write(chunks: readonly Uint8Array[]): boolean;
+}
+
 /** Turns messages into frames and frames into few writes. Small ones go first, then one piece of each large one in turn. */
 export class Output<T extends Outgoing> {
   isWritable = true;
@@ -31,19 +36,20 @@ export class Output<T extends Outgoing> {
   controlBytes = 0;
 
   readonly #arena: Arena;
-  readonly #write: (chunks: readonly Uint8Array[]) => boolean;
+  readonly #writer: Writer;
   readonly #owner: OutputOwner<T>;
   readonly #small = new Fifo<T>();
   #control: Uint8Array[] = [];
-  #bulk: { readonly item: T; readonly exchange: number }[] = [];
+  /** Large items, from before their first piece to their last. */
+  #bulk: { readonly item: T; exchange: number | undefined }[] = [];
   #chunks: Uint8Array[] = [];
   #chunkBytes = 0;
   #segmentStart = 0;
 
-  constructor(arena: Arena, owner: OutputOwner<T>, write: (chunks: readonly Uint8Array[]) => boolean) {
+  constructor(arena: Arena, owner: OutputOwner<T>, writer: Writer) {
     this.#arena = arena;
     this.#owner = owner;
-    this.#write = write;
+    this.#writer = writer;
   }
 
   get isEmpty(): boolean {
@@ -62,12 +68,14 @@ export class Output<T extends Outgoing> {
 
   /** What was pushed and has not begun. */
   waiting(): T[] {
-    return this.#small.items();
+    const large = this.#bulk.filter(({ exchange }) => exchange === undefined).map(({ item }) => item);
+    return [...large, ...this.#small.items()];
   }
 
   /** Takes back an item that has not begun. */
   dropWaiting(item: T): void {
-    this.#small.drop(item);
+    if (this.#bulk.some((entry) => entry.item === item)) this.dropRest(item);
+    else this.#small.drop(item);
   }
 
   /** Takes back what is left of an item that has begun. */
@@ -87,7 +95,7 @@ export class Output<T extends Outgoing> {
   #writeOut(): void {
     const chunks = this.#chunks;
     this.#chunks = [];
-    this.isWritable = this.#write(chunks);
+    this.isWritable = this.#writer.write(chunks);
     if (this.isWritable) this.#arena.reuse();
     else this.#arena.abandon();
   }
@@ -98,8 +106,8 @@ export class Output<T extends Outgoing> {
     this.#chunkBytes = 0;
     this.#arena.ensure(COPY_BYTES + 2 * MAX_HEAD_BYTES);
     this.#segmentStart = this.#arena.used;
-    for (const frame of this.#control) this.#reference(frame);
-    this.#control = [];
+    for (const frame of this.#control) this.#put(frame);
+    if (this.#control.length > 0) this.#control = [];
     this.controlBytes = 0;
     while (this.#hasRoom()) {
       const item = this.#small.shift();
@@ -109,6 +117,7 @@ export class Output<T extends Outgoing> {
     while (this.#hasRoom()) {
       const turn = this.#bulk.shift();
       if (turn === undefined) break;
+      turn.exchange ??= this.#owner.begin(turn.item);
       if (this.#putPiece(turn.item, turn.exchange)) done.push(turn.item);
       else this.#bulk.push(turn);
     }
@@ -123,14 +132,14 @@ export class Output<T extends Outgoing> {
     );
   }
 
-  /** Returns true when the whole item is out with this; a large one is only numbered and put in line. */
+  /** Returns true when the whole item is out with this; a large one is only put in line. */
   #putFirst(item: T): boolean {
-    const exchange = this.#owner.begin(item);
     const { body } = item;
     if (body.length > PIECE_BYTES) {
-      this.#bulk.push({ item, exchange });
+      this.#bulk.push({ item, exchange: undefined });
       return false;
     }
+    const exchange = this.#owner.begin(item);
     const { buffer, used } = this.#arena;
     const head = this.#head(item, exchange, true, -1);
     if (typeof body === "string") {
@@ -138,10 +147,7 @@ export class Output<T extends Outgoing> {
       this.#arena.used = writeHead(buffer, used, head, bodyBytes) + bodyBytes;
     } else {
       this.#arena.used = writeHead(buffer, used, head, body.length);
-      if (body.length <= COPY_BYTES) {
-        buffer.set(body, this.#arena.used);
-        this.#arena.used += body.length;
-      } else this.#reference(body);
+      this.#put(body);
     }
     return true;
   }
@@ -167,6 +173,16 @@ export class Output<T extends Outgoing> {
     const hasDeadline = type === FrameType.OPEN && item.deadlineAt !== Infinity;
     const left = hasDeadline ? Math.max(0, Math.ceil(item.deadlineAt - this.#owner.now())) : -1;
     return { type, exchange, isEnd, deadlineMs: left > MAX_DEADLINE_MS ? -1 : left, sizeBytes };
+  }
+
+  /** Small ones are copied next to what is there: one vector less. */
+  #put(bytes: Uint8Array): void {
+    const { buffer, used } = this.#arena;
+    if (bytes.length > COPY_BYTES || bytes.length > buffer.length - used) this.#reference(bytes);
+    else {
+      buffer.set(bytes, used);
+      this.#arena.used += bytes.length;
+    }
   }
 
   #reference(bytes: Uint8Array): void {

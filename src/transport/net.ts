@@ -12,21 +12,44 @@ import type { Listener, Transport, TransportEvents } from "./transport.js";
  */
 const BULK_READ_BYTES = 524_288;
 const SMALL_READ_BYTES = 8_192;
-let readBuffer: Buffer | undefined;
+let bulkBuffer: Buffer | undefined;
+let smallBuffer: Buffer | undefined;
+/** Whose read was handed over last: the next buffer is chosen right after it. */
+let lastReader: NetTransport | undefined;
 
 /** A full queue of connections is tried again after this long, and then after up to `MAX_RETRY_MS`. */
 const FIRST_RETRY_MS = 1;
 const MAX_RETRY_MS = 50;
 
+const OWNER = Symbol("transport");
+
+interface OwnedSocket extends Socket {
+  [OWNER]?: NetTransport;
+}
+
+// One function for all sockets instead of closures for each: an idle connection is mostly its listeners.
+function onEnd(this: OwnedSocket): void {
+  this[OWNER]?.events?.onEnd();
+}
+function onDrain(this: OwnedSocket): void {
+  this[OWNER]?.events?.onDrain();
+}
+function onError(this: OwnedSocket, error: Error): void {
+  this[OWNER]?.failed(error);
+}
+function onClose(this: OwnedSocket): void {
+  this[OWNER]?.closed();
+}
+
 /** The portable transport, over `node:net`. */
-export class NetTransport implements Transport, Reader {
+export class NetTransport implements Transport {
   readonly #socket: Socket;
   readonly #address: string;
   #events: TransportEvents | undefined;
   #error: EarshotError | undefined;
 
   /** @internal use `dialNet` and `listenNet`. */
-  constructor(address: string, makeSocket: (reader: Reader) => Socket) {
+  constructor(address: string, makeSocket: (transport: NetTransport) => Socket) {
     this.#address = address;
     this.#socket = makeSocket(this);
   }
@@ -37,8 +60,8 @@ export class NetTransport implements Transport, Reader {
   }
 
   /** @internal */
-  onRead(bytes: Buffer): void {
-    this.#events?.onBytes(bytes);
+  onRead(buffer: Buffer, bytes: number): void {
+    this.#events?.onBytes(bytes === buffer.length ? buffer : buffer.subarray(0, bytes));
   }
 
   get socket(): Socket {
@@ -47,15 +70,25 @@ export class NetTransport implements Transport, Reader {
 
   start(events: TransportEvents): void {
     this.#events = events;
-    const socket = this.#socket;
-    socket.on("end", () => events.onEnd());
-    socket.on("drain", () => events.onDrain());
-    socket.on("finish", () => events.onDrain());
-    socket.on("error", (error) => {
-      this.#error = fromSystem(error, "receive", this.#address);
-    });
-    socket.on("close", () => events.onClose(this.#error));
+    const socket: OwnedSocket = this.#socket;
+    socket[OWNER] = this;
+    socket.on("end", onEnd).on("drain", onDrain).on("finish", onDrain).on("error", onError).on("close", onClose);
     socket.resume();
+  }
+
+  /** @internal */
+  get events(): TransportEvents | undefined {
+    return this.#events;
+  }
+
+  /** @internal */
+  failed(error: Error): void {
+    this.#error = fromSystem(error, "receive", this.#address);
+  }
+
+  /** @internal */
+  closed(): void {
+    this.#events?.onClose(this.#error);
   }
 
   write(chunks: readonly Uint8Array[]): boolean {
@@ -91,23 +124,21 @@ export class NetTransport implements Transport, Reader {
 /** A small high-water mark makes `drain` follow every write that did not leave at once. */
 const SOCKET_OPTIONS = { allowHalfOpen: true, writableHighWaterMark: 1 };
 
-/** How a socket reads into the buffers above. */
-interface Reader {
-  onRead(bytes: Buffer): void;
-  readonly expectedBytes: number;
+/** Which of the buffers above the next read goes to. */
+function chooseBuffer(): Buffer {
+  const expectedBytes = lastReader?.expectedBytes ?? 0;
+  bulkBuffer ??= Buffer.allocUnsafeSlow(BULK_READ_BYTES);
+  smallBuffer ??= bulkBuffer.subarray(0, SMALL_READ_BYTES);
+  return expectedBytes > SMALL_READ_BYTES ? bulkBuffer : smallBuffer;
 }
 
-function onReadOptions(reader: Reader) {
-  readBuffer ??= Buffer.allocUnsafeSlow(BULK_READ_BYTES);
-  const bulk = readBuffer;
-  const small = bulk.subarray(0, SMALL_READ_BYTES);
-  return {
-    buffer: () => (reader.expectedBytes > SMALL_READ_BYTES ? bulk : small),
-    callback: (bytes: number) => {
-      reader.onRead(bulk.subarray(0, bytes));
-      return true;
-    },
+function onReadOptions(transport: NetTransport) {
+  const callback = (bytes: number, buffer: Uint8Array) => {
+    lastReader = transport;
+    transport.onRead(buffer as Buffer, bytes);
+    return true;
   };
+  return { buffer: chooseBuffer, callback };
 }
 
 export interface DialNetOptions {
@@ -132,8 +163,8 @@ export async function dialNet(target: SocketTarget, options: DialNetOptions): Pr
 
 function connect(target: SocketTarget, deadline: number, options: DialNetOptions): Promise<NetTransport> {
   return new Promise((resolve, reject) => {
-    const transport = new NetTransport(target.text, (reader) => {
-      const socketOptions = { ...SOCKET_OPTIONS, onread: onReadOptions(reader) };
+    const transport = new NetTransport(target.text, (self) => {
+      const socketOptions = { ...SOCKET_OPTIONS, onread: onReadOptions(self) };
       // Paused: nothing is read before somebody listens.
       return new Socket(socketOptions).pause();
     });
@@ -197,7 +228,7 @@ export interface ListenNetOptions {
 export async function listenNet(target: SocketTarget, options: ListenNetOptions): Promise<Listener> {
   // Paused, so that not a byte is read before the transport has put its own buffer in.
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (accepted) => {
-    options.onTransport(new NetTransport(target.text, (reader) => adopt(accepted, reader)));
+    options.onTransport(new NetTransport(target.text, (self) => adopt(accepted, self)));
   });
   const { mode, backlog } = options;
   const file = target.kind === "path" ? await bindSocketFile(server, target.path, { mode, backlog }) : undefined;
@@ -238,15 +269,15 @@ interface Handle {
  * A `net.Server` makes its sockets itself, without the option to read into a given buffer. So the connection moves to
  * a socket that has it: half the copies, and bulk data in a fraction of the calls.
  */
-function adopt(accepted: Socket, reader: Reader): Socket {
+function adopt(accepted: Socket, transport: NetTransport): Socket {
   const holder = accepted as unknown as { _handle: Handle | null };
   const handle = holder._handle;
   if (typeof handle?.useUserBuffer !== "function") {
-    accepted.on("data", (bytes) => reader.onRead(bytes));
+    accepted.on("data", (bytes) => transport.onRead(bytes, bytes.length));
     return accepted;
   }
   holder._handle = null;
   accepted.destroy();
-  const options = { ...SOCKET_OPTIONS, handle, onread: onReadOptions(reader) };
+  const options = { ...SOCKET_OPTIONS, handle, onread: onReadOptions(transport) };
   return new Socket(options);
 }

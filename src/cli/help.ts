@@ -1,0 +1,130 @@
+import { EXIT_MEANINGS, Exit, type ExitCode } from "./exit-codes.js";
+import { write } from "./output.js";
+
+const ADDRESS = `ADDRESS is a path (/run/app.sock, ./app.sock, unix:/run/app.sock), a bare name such as chat for a socket in
+your runtime directory, or unix:@name for an abstract name (Linux, Node 22 or later).`;
+
+const COMMON = `  --json                  results on standard output and errors on standard error as JSON, one object per line
+  --verbose               also log what happens, on standard error
+  -h, --help              this text`;
+
+const EXIT_CODES = `Exit codes:
+${Object.entries(EXIT_MEANINGS)
+  .map(([code, meaning]) => `  ${code}  ${meaning}`)
+  .join("\n")}`;
+
+export const GENERAL_HELP = `Messages between programs on one machine, over Unix domain sockets.
+
+Usage:
+  earshot listen ADDRESS [--echo | --reply TEXT | --exec CMD]   print the messages that come, and answer them
+  earshot send ADDRESS [MESSAGE]                                send one, print the reply
+  earshot ping ADDRESS                                          is a server there, and how far away?
+  earshot --version
+  earshot COMMAND --help
+
+${ADDRESS}
+
+Try it, in two terminals:
+  earshot listen demo --echo
+  earshot send demo 'hello'
+
+${EXIT_CODES}
+`;
+
+const LISTEN = `Prints every message that comes to ADDRESS on standard output, and acknowledges it.
+
+Usage: earshot listen ADDRESS [--echo | --reply TEXT | --exec CMD] [options]
+
+${ADDRESS}
+
+The reply, which is empty unless one of these is given:
+  --echo                  the message itself
+  --reply TEXT            always this text
+  --exec CMD              what CMD, run by sh for each message, prints; it finds the message on its standard input. If it
+                          fails, so does the message: its sender is told the exit code and its last line of errors
+
+Options:
+  --wire auto|plain|framed  what to understand: both (default), one message per connection, or earshot's own frames
+  --once                  end after the first message that was handled; later ones are refused
+  --mode OCTAL            permissions of the socket file, default 600: this user alone
+  --max-message-bytes N   the largest message, and the largest reply of CMD; default 67108864
+  --timeout-ms N          end CMD when it takes longer, and fail the message; default no limit
+  --quiet                 print the messages, but neither log nor "listening on": only an error that ends it
+${COMMON}
+
+"listening on unix:PATH" on standard error says that it is ready. A message that is text gets a newline if it does not
+end in one; any other comes byte for byte. With --json each is a line such as
+  {"peer":1,"wire":"framed","bytes":5,"text":"hello"}
+with "base64" instead of "text" if it is not UTF-8. A message is acknowledged when it is written, and answered.
+
+SIGINT, SIGTERM and SIGHUP let what is in hand finish, for ten seconds at most, remove the file, and end with exit code 0;
+a second one ends at once. So does, with exit code 0, a reader of standard output that goes away.
+
+Examples:
+  earshot listen demo --echo
+  earshot listen /run/user/1000/log.sock >> messages.txt
+  earshot listen ./sort.sock --exec sort --timeout-ms 5000
+  message=$(earshot listen demo --once --quiet)
+  earshot listen demo --json | jq .text
+
+${EXIT_CODES}
+`;
+
+const SEND = `Sends a message to the server at ADDRESS, and prints the reply when it was handled.
+
+Usage: earshot send ADDRESS [MESSAGE] [options]
+
+${ADDRESS}
+MESSAGE is a text; without it, all of standard input is sent. One that begins with - goes after --.
+
+Options:
+  --wire framed|plain     framed (default) is earshot's own; plain is for any server that reads to the end of input,
+                          whose closing of the connection counts as acknowledgement, and as an empty reply
+  --timeout-ms N          give up after so long, connecting included; default 5000 to connect, then no limit
+  --max-message-bytes N   the largest reply, and the largest message from standard input; default 67108864
+  --quiet                 nothing on standard error but errors
+${COMMON}
+
+The reply goes to standard output as it is, without a newline of its own unless that is a terminal. With --json it is
+  {"ok":true,"bytes":5,"reply":"hello"}
+with "base64" instead of "reply" if it is not UTF-8, and an error is
+  {"ok":false,"code":"HANDLER_FAILED","message":"...","delivery":"unknown","remoteCode":"..."}
+where "delivery" is "unsent" if sending it again is safe. A signal ends it as usual (130 for SIGINT, 143 for SIGTERM in a
+shell), and the server's handler is told.
+
+Examples:
+  earshot send demo 'hello'
+  earshot send /run/user/1000/log.sock < report.pdf
+  date | earshot send demo --timeout-ms 1000 || echo "not sent: $?"
+
+${EXIT_CODES}
+`;
+
+const PING = `Asks the server at ADDRESS for a sign of life; its handler is not involved.
+
+Usage: earshot ping ADDRESS [options]
+
+${ADDRESS}
+
+Options:
+  --timeout-ms N          give up after so long, connecting included; default 5000, 0 for no limit
+  --quiet                 no "pong": the exit code tells
+${COMMON}
+
+Prints "pong from unix:PATH in 0.42 ms", with the name and version of the server's application if it says. With --json:
+  {"ok":true,"address":"unix:/run/app.sock","roundTripMs":0.42,"app":{"name":"app","version":"1.0.0"}}
+A server that speaks only the plain wire has no answer to this.
+
+Examples:
+  earshot ping demo
+  until earshot ping demo --quiet 2> /dev/null; do sleep 0.1; done
+
+${EXIT_CODES}
+`;
+
+const HELP = { listen: LISTEN, send: SEND, ping: PING } as const;
+
+export async function showHelp(command?: keyof typeof HELP): Promise<ExitCode> {
+  await write(process.stdout, command === undefined ? GENERAL_HELP : HELP[command]);
+  return Exit.OK;
+}

@@ -1,0 +1,105 @@
+import { type Handler, type ListenOptions, listen, type Server } from "../index.js";
+import {
+  COMMON_OPTIONS,
+  checkVoice,
+  parse,
+  readBytes,
+  readChoice,
+  readMode,
+  readTimeout,
+  takePositionals,
+  UsageError,
+} from "./arguments.js";
+import { Ending } from "./ending.js";
+import { Exit } from "./exit-codes.js";
+import { type Answer, once, printing } from "./handlers.js";
+import { sendCommand } from "./hint.js";
+import { stderrLogger } from "./log.js";
+import { isBrokenPipe, write } from "./output.js";
+
+const OPTIONS = {
+  ...COMMON_OPTIONS,
+  echo: { type: "boolean" },
+  reply: { type: "string" },
+  exec: { type: "string" },
+  wire: { type: "string" },
+  mode: { type: "string" },
+  "max-message-bytes": { type: "string" },
+  once: { type: "boolean" },
+} as const;
+
+const DEFAULT_MAX_MESSAGE_BYTES = 67_108_864;
+
+type Values = Awaited<ReturnType<typeof parse<typeof OPTIONS>>>["values"];
+
+/** `earshot listen ADDRESS` */
+export async function run(args: readonly string[]) {
+  const { values, positionals } = await parse("listen", args, OPTIONS);
+  if (values.help) return (await import("./help.js")).showHelp("listen");
+  const [address] = takePositionals("listen", positionals, ["ADDRESS"]);
+  const options = readOptions(values);
+  const answer = await chooseAnswer(values, options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES);
+
+  const ending = new Ending(process);
+  const { signal } = ending;
+  const print = printing(values.json ?? false, answer, (error) =>
+    ending.begin(isBrokenPipe(error) ? undefined : error),
+  );
+  const handler = values.once ? once(print, () => ending.begin()) : print;
+  const server = await start(address, handler, { ...options, signal });
+  if (server === undefined) return Exit.OK;
+  if (!values.quiet) await announce(server, address, values);
+  const code = await Promise.race([server.closed, ending.forced]);
+  if (code !== undefined) {
+    // The handlers are told before the process ends: commands that they run end with it.
+    void server.close();
+    return code;
+  }
+  ending.throwIfFailed();
+  return Exit.OK;
+}
+
+/** @throws UsageError */
+function readOptions(values: Values) {
+  checkVoice("listen", values);
+  const { json = false, quiet, verbose } = values;
+  return {
+    wire: readChoice("listen", "wire", values.wire, ["auto", "plain", "framed"]),
+    mode: readMode("listen", values.mode),
+    maxMessageBytes: readBytes("listen", "max-message-bytes", values["max-message-bytes"]),
+    logger: quiet ? undefined : stderrLogger(verbose ? "debug" : "warn", json),
+  } satisfies ListenOptions;
+}
+
+/** @throws UsageError */
+async function chooseAnswer(values: Values, maxOutputBytes: number): Promise<Answer> {
+  const { echo, reply, exec } = values;
+  if ([echo, reply, exec].filter((value) => value !== undefined).length > 1) {
+    throw new UsageError("--echo, --reply and --exec exclude each other", "listen");
+  }
+  const timeoutMs = readTimeout("listen", values["timeout-ms"]);
+  if (exec !== undefined) {
+    const { runCommand } = await import("./exec.js");
+    return (message, { signal }) =>
+      runCommand(exec, message.bytes, { signal, timeoutMs: timeoutMs ?? 0, maxOutputBytes });
+  }
+  if (timeoutMs !== undefined) throw new UsageError("--timeout-ms is for the command of --exec", "listen");
+  return echo ? (message) => message.bytes : () => reply;
+}
+
+/** Resolves with `undefined` when it was told to end before it had begun. */
+async function start(address: string, handler: Handler, options: ListenOptions): Promise<Server | undefined> {
+  try {
+    return await listen(address, handler, options);
+  } catch (error) {
+    if (options.signal?.aborted) return undefined;
+    throw error;
+  }
+}
+
+async function announce(server: Server, address: string, { json, wire }: Values): Promise<void> {
+  // A bare name is good in every directory; a relative path is not.
+  const target = /[/:]/.test(address) ? server.address : address;
+  const hint = json ? "" : `from another terminal: ${sendCommand(target, wire === "plain")}\n`;
+  await write(process.stderr, `listening on ${server.address}\n${hint}`).catch(() => {});
+}

@@ -1,0 +1,184 @@
+import { EarshotError } from "../../src/errors.js";
+import { Arena } from "../../src/session/arena.js";
+import { FramedSession } from "../../src/session/framed.js";
+import { Greetings } from "../../src/session/handshake.js";
+import { PlainSession } from "../../src/session/plain.js";
+import type { Body, OwnApp, Session, SessionLimits } from "../../src/session/session.js";
+import { type AppInfo, type Hello, ownHello } from "../../src/wire/hello.js";
+import { lend } from "../support/bytes.js";
+import { FakeClock } from "../support/clock.js";
+import { FakeHost, FakeRequest } from "../support/host.js";
+
+export type Role = "client" | "server";
+
+export const LIMITS: SessionLimits = {
+  maxMessageBytes: 4_194_304,
+  maxInFlight: 4,
+  handshakeTimeoutMs: 1_000,
+  messageTimeoutMs: 2_000,
+  idleTimeoutMs: 0,
+};
+/** What a client that was dialed has: its limits of time are the deadlines of its messages. */
+export const CLIENT_LIMITS: SessionLimits = { ...LIMITS, handshakeTimeoutMs: 0, messageTimeoutMs: 0 };
+
+export interface EndOptions {
+  readonly limits?: Partial<SessionLimits>;
+  readonly app?: AppInfo;
+  readonly objection?: OwnApp["objection"];
+  readonly hello?: Partial<Hello>;
+  readonly refusal?: EarshotError;
+}
+
+export type MakeSession = (role: Role, host: FakeHost, options?: EndOptions) => Session;
+
+function limitsOf(role: Role, options: EndOptions): SessionLimits {
+  return { ...(role === "client" ? CLIENT_LIMITS : LIMITS), ...options.limits };
+}
+
+export function makeFramed(role: Role, host: FakeHost, options: EndOptions = {}): FramedSession {
+  const limits = limitsOf(role, options);
+  const { maxMessageBytes, maxInFlight } = limits;
+  const { app: info, objection = () => undefined, refusal } = options;
+  const hello = { ...ownHello({ maxMessageBytes, maxInFlight }, info), ...options.hello };
+  return new FramedSession({
+    role,
+    host,
+    limits,
+    greetings: new Greetings(hello),
+    app: { info, objection },
+    arena: new Arena(),
+    refusal,
+  });
+}
+
+export function makePlain(role: Role, host: FakeHost, options: EndOptions = {}): PlainSession {
+  return new PlainSession(role, host, limitsOf(role, options));
+}
+
+/** One side: a session and its host, joined as `peer/connection.ts` joins them. */
+export class End {
+  readonly role: Role;
+  readonly host: FakeHost;
+  readonly session: Session;
+  hasSeenEnd = false;
+
+  constructor(role: Role, clock: FakeClock, make: MakeSession, options?: EndOptions) {
+    this.role = role;
+    this.host = new FakeHost(clock);
+    this.session = make(role, this.host, options);
+  }
+
+  /** The end of a turn; returns whether anything was to be done. */
+  flush(): boolean {
+    if (!this.host.isFlushRequested || this.host.isLost) return false;
+    this.host.isFlushRequested = false;
+    this.session.flush();
+    return true;
+  }
+
+  receive(...pieces: readonly Uint8Array[]): void {
+    for (const piece of pieces) {
+      if (!this.isGone) lend(piece, (bytes) => this.session.receive(bytes));
+    }
+    this.syncPause();
+  }
+
+  receiveEnd(): void {
+    if (this.hasSeenEnd || this.isGone) return;
+    this.hasSeenEnd = true;
+    this.session.receiveEnd();
+  }
+
+  tick(): void {
+    if (!this.isGone) this.session.tick(this.host.now());
+  }
+
+  drain(): void {
+    this.host.isWritable = true;
+    if (!this.host.isBlocked || this.host.isLost) return;
+    this.host.drain();
+    this.session.drained();
+  }
+
+  send(body: Body = "hello", deadlineAt?: number): FakeRequest {
+    const request = new FakeRequest(body, deadlineAt);
+    this.session.send(request);
+    return request;
+  }
+
+  lose(error = new EarshotError("CONNECTION_LOST", "the other side has closed the connection")): void {
+    if (this.host.isLost) return;
+    this.host.isLost = true;
+    this.session.lost(this.host.error ?? error);
+  }
+
+  /** As the connection does: nothing more is read while there is too much to do. */
+  syncPause(): void {
+    const { session } = this;
+    if (session.isPaused !== session.isCongested) session.isPaused = session.isCongested;
+  }
+
+  /** True when its own transport is closed or about to be: nothing comes in any more. */
+  get isGone(): boolean {
+    const { isLost, isAborted, isEnded } = this.host;
+    return isLost || isAborted || (isEnded && this.role === "client" && this.session.wire === "framed");
+  }
+}
+
+/** Two sessions joined back to back; nothing moves but when the test says so. */
+export class Pair {
+  readonly clock = new FakeClock();
+  readonly client: End;
+  readonly server: End;
+  /** How the bytes of one write arrive. */
+  cut: (bytes: Buffer) => readonly Buffer[] = (bytes) => [bytes];
+
+  constructor(make: MakeSession, options: { readonly client?: EndOptions; readonly server?: EndOptions } = {}) {
+    this.client = new End("client", this.clock, make, options.client);
+    this.server = new End("server", this.clock, make, options.server);
+  }
+
+  /** Lets everything run until nothing moves any more. */
+  settle(): this {
+    let isMoving = true;
+    while (isMoving) {
+      const hasFlushed = [this.client.flush(), this.server.flush()];
+      const hasMoved = [this.deliver(this.client, this.server), this.deliver(this.server, this.client)];
+      isMoving = hasFlushed.includes(true) || hasMoved.includes(true);
+    }
+    return this;
+  }
+
+  /** Time goes on for both, at one go. */
+  advance(ms: number): this {
+    this.clock.advance(ms);
+    this.client.tick();
+    this.server.tick();
+    return this.settle();
+  }
+
+  /** Moves what one has written to the other; returns whether anything moved. */
+  deliver(from: End, to: End): boolean {
+    let hasMoved = false;
+    while (from.host.writes.length > 0 && (to.isGone || !to.session.isPaused)) {
+      hasMoved = true;
+      to.receive(...this.cut(from.host.writes.shift()!));
+    }
+    const isOver = from.host.isEnded || from.host.isAborted || from.host.isLost;
+    if (isOver && from.host.writes.length === 0 && !from.host.isBlocked && !to.hasSeenEnd && !to.isGone) {
+      to.receiveEnd();
+      hasMoved = true;
+    }
+    if (to.isGone && !to.host.isLost) {
+      to.lose();
+      hasMoved = true;
+    }
+    // Whoever has ended its own direction and seen the other's end is done.
+    if (to.host.isEnded && to.hasSeenEnd && !to.host.isLost) {
+      to.lose();
+      hasMoved = true;
+    }
+    to.syncPause();
+    return hasMoved;
+  }
+}
