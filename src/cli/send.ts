@@ -1,4 +1,3 @@
-import { isUtf8 } from "node:buffer";
 import { dial, EarshotError, type Message } from "../index.js";
 import { COMMON_OPTIONS, checkVoice, parse, readBytes, readChoice, readTimeout, takePositionals } from "./arguments.js";
 import { Exit, type ExitCode } from "./exit-codes.js";
@@ -61,10 +60,19 @@ async function readInput(maxBytes: number, mayHint: boolean): Promise<Buffer> {
 async function show(reply: Message, isJson: boolean): Promise<void> {
   const { bytes, byteLength } = reply;
   if (isJson) {
-    const content = isUtf8(bytes) ? { reply: reply.text() } : { base64: Buffer.from(bytes).toString("base64") };
+    const content = (await isText(bytes)) ? { reply: reply.text() } : { base64: Buffer.from(bytes).toString("base64") };
     await write(process.stdout, `${JSON.stringify({ ok: true, bytes: byteLength, ...content })}\n`);
   } else if (byteLength > 0) {
-    const isUnfinished = process.stdout.isTTY && bytes.at(-1) !== NEWLINE && isUtf8(bytes);
-    await write(process.stdout, bytes, isUnfinished ? "\n" : "");
+    await write(
+      process.stdout,
+      bytes,
+      process.stdout.isTTY && bytes.at(-1) !== NEWLINE && (await isText(bytes)) ? "\n" : "",
+    );
   }
+}
+
+/** Loaded when it is needed: what a module of Node's costs is a part of every message from a script. */
+async function isText(bytes: Uint8Array): Promise<boolean> {
+  const { isUtf8 } = await import("node:buffer");
+  return isUtf8(bytes);
 }
