@@ -1,0 +1,83 @@
+import { pattern } from "../support/bytes.js";
+import { decodeFrames, encodeFrame, type Frame, preface } from "../wire/reference.js";
+
+/** Numbers as PROTOCOL.md gives them, so that these tests speak the wire and not the code. */
+export const TYPE = { HELLO: 1, OPEN: 2, DATA: 3, RESET: 4, PING: 5, PONG: 6, GOAWAY: 7 };
+export const END = 1;
+export const DEADLINE = 2;
+export const SIZE = 4;
+
+const NAMES = ["?", "HELLO", "OPEN", "DATA", "RESET", "PING", "PONG", "GOAWAY"];
+const FAILURES = [
+  "CLOSED",
+  "CANCELLED",
+  "TIMEOUT",
+  "HANDLER_FAILED",
+  "TOO_LARGE",
+  "OVERLOADED",
+  "VIOLATION",
+  "VERSION",
+];
+
+export function frame(type: number, flags: number, exchange: number, payload: Uint8Array | string = ""): Buffer {
+  const digits = Buffer.from(payload as string).toString("hex");
+  return Buffer.from(encodeFrame({ type, flags, exchange: BigInt(exchange), payload: digits }));
+}
+
+/** A whole message in one frame. */
+export function open(exchange: number, body: Uint8Array | string = "hello"): Buffer {
+  return frame(TYPE.OPEN, END, exchange, body);
+}
+
+export function hello(value: unknown = { versions: [1, 1] }): Buffer {
+  return frame(TYPE.HELLO, 0, 0, JSON.stringify(value));
+}
+
+/** The first bytes of a direction. */
+export function greeting(value?: unknown): Buffer {
+  return Buffer.concat([preface, hello(value)]);
+}
+
+export function reset(exchange: number, code: number, text = "", remoteCode = "", type = TYPE.RESET): Buffer {
+  const fields = Buffer.alloc(4);
+  fields.writeUInt16LE(code, 0);
+  fields.writeUInt16LE(Buffer.byteLength(remoteCode), 2);
+  return frame(type, 0, exchange, Buffer.concat([fields, Buffer.from(remoteCode), Buffer.from(text)]));
+}
+
+export function goAway(lastExchange: number, code: number, text = ""): Buffer {
+  return reset(lastExchange, code, text, "", TYPE.GOAWAY);
+}
+
+/** A message in many frames. @param sizes of the pieces */
+export function openInPieces(exchange: number, sizes: readonly number[], declared?: number): Buffer {
+  const size = Buffer.alloc(declared === undefined ? 0 : 8);
+  if (declared !== undefined) size.writeBigUInt64LE(BigInt(declared));
+  const pieces = sizes.map((length, index) => {
+    const isFirst = index === 0;
+    const flags = (index === sizes.length - 1 ? END : 0) | (isFirst && declared !== undefined ? SIZE : 0);
+    const body = pattern(length);
+    return frame(isFirst ? TYPE.OPEN : TYPE.DATA, flags, exchange, isFirst ? Buffer.concat([size, body]) : body);
+  });
+  return Buffer.concat(pieces);
+}
+
+/** All frames of what was written, without the preface. */
+export function framesOf(bytes: Buffer): readonly Frame[] {
+  const hasPreface = bytes.subarray(0, 8).equals(preface);
+  const { frames, error, isComplete } = decodeFrames(hasPreface ? bytes.subarray(8) : bytes);
+  if (error !== undefined || !isComplete) throw new Error("what was written is not a row of whole frames");
+  return frames;
+}
+
+/** What was written, one line for each frame: `OPEN+END 1 "hello"`, `RESET 1 CANCELLED`, `DATA 1 of 131052`. */
+export function describe(bytes: Buffer): string[] {
+  return framesOf(bytes).map(({ type, flags, exchange, payload }) => {
+    const flagNames = ["END", "DEADLINE", "SIZE"].filter((_, bit) => (flags & (1 << bit)) !== 0);
+    const name = [NAMES[type] ?? `type ${type}`, ...flagNames].join("+");
+    const body = Buffer.from(payload, "hex");
+    if (type === TYPE.HELLO) return name;
+    if (type === TYPE.RESET || type === TYPE.GOAWAY) return `${name} ${exchange} ${FAILURES[body.readUInt16LE(0)]}`;
+    return `${name} ${exchange} ${body.length > 100 ? `of ${body.length}` : JSON.stringify(body.toString())}`;
+  });
+}
