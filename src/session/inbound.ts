@@ -83,7 +83,7 @@ export class Inbound implements OutputOwner<Exchange> {
       this.#current = undefined;
       return;
     }
-    if (this.#receiving > this.#limits.maxInFlight + MAX_WAITING) {
+    if (this.#receiving >= this.#limits.maxInFlight + MAX_WAITING) {
       throw violation(`more than ${this.#limits.maxInFlight} unfinished messages at once`);
     }
     this.#memory.lastId = id;
