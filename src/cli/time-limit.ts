@@ -9,6 +9,6 @@ export class TimeLimit {
 
   /** What is left for the next step: at least a millisecond, for 0 would mean no limit. */
   get leftMs(): number {
-    return Math.max(1, this.#endsAt - performance.now());
+    return Math.max(1, Math.round(this.#endsAt - performance.now()));
   }
 }

@@ -14,7 +14,7 @@ import { type Budget, type Holder, STALL_MS } from "./budget.js";
 const LINGER_MS = 2_000;
 
 /** After so long without anything a connection lets go of all that it can make again. */
-const REST_AFTER_MS = 250;
+const REST_AFTER_MS = 5;
 
 /** What all connections of a server or client have in common. */
 export interface ConnectionSetup {

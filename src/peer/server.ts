@@ -1,7 +1,7 @@
 import { parseAddress } from "../address.js";
 import { EarshotError, failure } from "../errors.js";
 import type { Message } from "../message.js";
-import { listenNet } from "../transport/net.js";
+import { listenNet } from "../transport/net-listener.js";
 import { resolveSocket } from "../transport/resolve.js";
 import type { Listener } from "../transport/transport.js";
 import { Acceptor } from "./acceptor.js";

@@ -1,8 +1,7 @@
-import { createServer, type Server, Socket } from "node:net";
+import { Socket } from "node:net";
 import { type EarshotError, failure, fromSystem, systemCode } from "../errors.js";
 import type { SocketTarget } from "./resolve.js";
-import { bindSocketFile, type SocketFile } from "./socket-file.js";
-import type { Listener, Transport, TransportEvents } from "./transport.js";
+import type { Transport, TransportEvents } from "./transport.js";
 
 /**
  * Bulk data is read with a buffer that empties a full socket in one call. Small messages are read with a small one: what
@@ -60,8 +59,8 @@ export class NetTransport implements Transport {
   }
 
   /** @internal */
-  onRead(buffer: Buffer, bytes: number): void {
-    this.#events?.onBytes(bytes === buffer.length ? buffer : buffer.subarray(0, bytes));
+  onRead(bytes: Buffer): void {
+    this.#events?.onBytes(bytes);
   }
 
   get socket(): Socket {
@@ -122,7 +121,7 @@ export class NetTransport implements Transport {
 }
 
 /** A small high-water mark makes `drain` follow every write that did not leave at once. */
-const SOCKET_OPTIONS = { allowHalfOpen: true, writableHighWaterMark: 1 };
+export const SOCKET_OPTIONS = { allowHalfOpen: true, writableHighWaterMark: 1 };
 
 /** Which of the buffers above the next read goes to. */
 function chooseBuffer(): Buffer {
@@ -132,10 +131,11 @@ function chooseBuffer(): Buffer {
   return expectedBytes > SMALL_READ_BYTES ? bulkBuffer : smallBuffer;
 }
 
-function onReadOptions(transport: NetTransport) {
+/** How a socket reads for a transport. */
+export function onReadOptions(transport: NetTransport) {
   const callback = (bytes: number, buffer: Uint8Array) => {
     lastReader = transport;
-    transport.onRead(buffer as Buffer, bytes);
+    transport.onRead((buffer as Buffer).subarray(0, bytes));
     return true;
   };
   return { buffer: chooseBuffer, callback };
@@ -214,70 +214,4 @@ function pause(ms: number, target: SocketTarget, signal: AbortSignal | undefined
 
 function cancelled(target: SocketTarget, signal: AbortSignal | undefined): EarshotError {
   return failure("CANCELLED", "dial", target.text, "its signal was aborted", { cause: signal?.reason });
-}
-
-export interface ListenNetOptions {
-  readonly mode: number;
-  readonly backlog: number;
-  readonly onTransport: (transport: Transport) => void;
-  /** The listening socket failed while it was in use; it goes on where it can. */
-  readonly onError: (error: EarshotError) => void;
-}
-
-/** Takes the address and hands over every connection to it. */
-export async function listenNet(target: SocketTarget, options: ListenNetOptions): Promise<Listener> {
-  // Paused, so that not a byte is read before the transport has put its own buffer in.
-  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (accepted) => {
-    options.onTransport(new NetTransport(target.text, (self) => adopt(accepted, self)));
-  });
-  const { mode, backlog } = options;
-  const file = target.kind === "path" ? await bindSocketFile(server, target.path, { mode, backlog }) : undefined;
-  if (target.kind === "abstract") await listenAbstract(server, target.name, target.text, backlog);
-  server.on("error", (error) => options.onError(fromSystem(error, "listen", target.text)));
-  return { address: target.text, close: () => closeServer(server, file) };
-}
-
-async function closeServer(server: Server, file: SocketFile | undefined): Promise<void> {
-  await file?.release();
-  // Who connected before the file went away is in the kernel's queue: one more turn hands all of them over.
-  await new Promise((resolve) => setImmediate(resolve));
-  await new Promise((resolve) => setImmediate(resolve));
-  // Its callback would wait for connections, which are none of its business any more.
-  server.close();
-  await new Promise((resolve) => setImmediate(resolve));
-}
-
-function listenAbstract(server: Server, name: string, address: string, backlog: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once("error", (error) => {
-      const fact = systemCode(error) === "EADDRINUSE" ? "another program has this abstract name" : undefined;
-      reject(fromSystem(error, "listen", address, fact));
-    });
-    server.listen({ path: `\0${name}`, backlog, exclusive: true }, () => {
-      server.removeAllListeners("error");
-      resolve();
-    });
-  });
-}
-
-/** What a socket has under its surface, in every Node so far; without it the socket serves as it is. */
-interface Handle {
-  readonly useUserBuffer?: unknown;
-}
-
-/**
- * A `net.Server` makes its sockets itself, without the option to read into a given buffer. So the connection moves to
- * a socket that has it: half the copies, and bulk data in a fraction of the calls.
- */
-function adopt(accepted: Socket, transport: NetTransport): Socket {
-  const holder = accepted as unknown as { _handle: Handle | null };
-  const handle = holder._handle;
-  if (typeof handle?.useUserBuffer !== "function") {
-    accepted.on("data", (bytes) => transport.onRead(bytes, bytes.length));
-    return accepted;
-  }
-  holder._handle = null;
-  accepted.destroy();
-  const options = { ...SOCKET_OPTIONS, handle, onread: onReadOptions(transport) };
-  return new Socket(options);
 }
