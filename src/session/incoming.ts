@@ -72,7 +72,8 @@ export class BodyReader {
       const expected = this.#expectedBytes();
       if ((expected ?? this.#bodyBytes) > this.#maxMessageBytes) return "too-large";
       if (isLast && this.#isWholeInFrame && end - offset === this.#bodyBytes) {
-        if (expected !== this.#bodyBytes) throw violation("a message that is not as long as it says");
+        if (expected !== this.#bodyBytes)
+          throw violation(`a message ${this.#sizeBytes > this.#bodyBytes ? "shorter" : "longer"} than it says`);
         return this.#copyOut(bytes, offset, end);
       }
       incoming.assembly = new Assembly(expected, this.#clock.now());
