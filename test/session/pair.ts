@@ -164,8 +164,10 @@ export class Pair {
       hasMoved = true;
       to.receive(...this.cut(from.host.writes.shift()!));
     }
-    const isOver = from.host.isEnded || from.host.isAborted || from.host.isLost;
-    if (isOver && from.host.writes.length === 0 && !from.host.isBlocked && !to.hasSeenEnd && !to.isGone) {
+    const { isEnded, isBlocked, isAborted, isLost } = from.host;
+    // Who closes drops what still waits inside; who only ends its direction does not.
+    const isOver = isAborted || isLost || (isEnded && !isBlocked);
+    if (isOver && from.host.writes.length === 0 && !to.hasSeenEnd && !to.isGone) {
       to.receiveEnd();
       hasMoved = true;
     }

@@ -1,0 +1,171 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { FrameDecoder, readU64 } from "../../src/wire/decode.js";
+import { encodeControl, headBytes, MAX_HEAD_BYTES, writeHead, writeU64 } from "../../src/wire/encode.js";
+import { decodeFailure, encodeFailure, FailureCode, type FailureName } from "../../src/wire/failure.js";
+import * as frame from "../../src/wire/frame.js";
+import { decodeHello } from "../../src/wire/hello.js";
+import { hex, unhex } from "../support/bytes.js";
+import { collect } from "./collect.js";
+import { decodeFrames, type Frame } from "./reference.js";
+import { type FrameVector, frameVectors, violationVectors } from "./vectors.js";
+
+test("every number of the wire is what PROTOCOL.md says", () => {
+  assert.deepEqual({ ...frame.FrameType }, { HELLO: 1, OPEN: 2, DATA: 3, RESET: 4, PING: 5, PONG: 6, GOAWAY: 7 });
+  assert.deepEqual({ ...frame.Flag }, { END: 0x01, DEADLINE: 0x02, SIZE: 0x04 });
+  assert.deepEqual({ ...frame.KNOWN_FLAGS }, { 1: 0, 2: 7, 3: 5, 4: 0, 5: 0, 6: 0, 7: 0 });
+  assert.equal(hex(frame.PREFACE), "c165617273686f74");
+  const { PREFACE, FrameType, Flag, KNOWN_FLAGS, maxPayloadBytes, ...numbers } = frame;
+  assert.deepEqual(numbers, {
+    HEADER_BYTES: 16,
+    PROTOCOL_VERSION: 1,
+    FIRST_OPTIONAL_TYPE: 0x80,
+    OPTIONAL_FLAGS: 0xe0,
+    DEADLINE_BYTES: 4,
+    SIZE_BYTES: 8,
+    PING_BYTES: 8,
+    MAX_PAYLOAD_BYTES: 262_144,
+    MAX_CONTROL_PAYLOAD_BYTES: 16_384,
+    MAX_EXCHANGE: 9_007_199_254_740_991,
+    MAX_DEADLINE_MS: 4_294_967_295,
+  });
+});
+
+test("every type has its longest payload", () => {
+  const longest = [1, 2, 3, 4, 5, 6, 7, 0x80, 0xff].map((type) => frame.maxPayloadBytes(type));
+  assert.deepEqual(longest, [16_384, 262_144, 262_144, 16_384, 8, 8, 16_384, 262_144, 262_144]);
+});
+
+test("every failure has its code", () => {
+  assert.deepEqual(
+    { ...FailureCode },
+    {
+      CONNECTION_CLOSED: 0,
+      CANCELLED: 1,
+      TIMEOUT: 2,
+      HANDLER_FAILED: 3,
+      MESSAGE_TOO_LARGE: 4,
+      OVERLOADED: 5,
+      PROTOCOL_VIOLATION: 6,
+      VERSION_MISMATCH: 7,
+    },
+  );
+});
+
+test("a u64 reads as it was written, up to 2^53 - 1", () => {
+  for (const value of [0, 1, 0xffff_ffff, 0x1_0000_0000, 0x1_2345_6789_abcd, 2 ** 53 - 1]) {
+    const bytes = Buffer.alloc(10);
+    writeU64(bytes, value, 1);
+    assert.equal(bytes.readBigUInt64LE(1), BigInt(value));
+    assert.equal(readU64(bytes, 1), value);
+  }
+});
+
+const FLAGS: Readonly<Record<string, number>> = { END: 1, DEADLINE: 2, SIZE: 4 };
+const NAMES = Object.entries(frame.FrameType);
+
+/** The bytes that this code writes for a frame of the vectors. */
+function encode(vector: FrameVector): Buffer {
+  const type = NAMES.find(([name]) => name === vector.type)?.[1];
+  if (type === undefined) throw new Error(`no frame of type ${vector.type} is ever written`);
+  const exchange = Number(vector.exchange);
+  const body = unhex(vector.body ?? "");
+  if (type === frame.FrameType.OPEN || type === frame.FrameType.DATA) {
+    const isEnd = vector.flags?.includes("END") === true;
+    const { deadlineMs = -1, sizeBytes = -1 } = vector;
+    const head = { type, exchange, isEnd, deadlineMs, sizeBytes: Number(sizeBytes) };
+    const target = Buffer.alloc(MAX_HEAD_BYTES);
+    const end = writeHead(target, 0, head, body.length);
+    assert.equal(end, headBytes(head));
+    return Buffer.concat([target.subarray(0, end), body]);
+  }
+  const { code, text = "", remoteCode = "" } = vector;
+  const name = Object.entries(FailureCode).find(([, number]) => number === code)?.[0] as FailureName | undefined;
+  if (name !== undefined) return encodeFailure(type, exchange, { code: name, text, remoteCode });
+  return encodeControl(type, exchange, vector.json === undefined ? body : Buffer.from(JSON.stringify(vector.json)));
+}
+
+/** A decoded frame in the form of the vectors. */
+function explain({ type, flags, exchange, payload }: Frame): FrameVector {
+  const name = NAMES.find(([, number]) => number === type)?.[0];
+  if (name === undefined) return { type: `optional ${type}` };
+  const flagNames = Object.keys(FLAGS).filter((flag) => (flags & FLAGS[flag]!) !== 0);
+  const common = { type: name, flags: flagNames, exchange: `${exchange}` };
+  const bytes = unhex(payload);
+  if (name === "HELLO") return { ...common, json: JSON.parse(bytes.toString()) };
+  if (name === "RESET" || name === "GOAWAY") {
+    const { code, ...texts } = decodeFailure(bytes);
+    return { ...common, code: FailureCode[code], ...texts };
+  }
+  const sizeAt = flagNames.includes("DEADLINE") ? 4 : 0;
+  const bodyAt = sizeAt + (flagNames.includes("SIZE") ? 8 : 0);
+  return {
+    ...common,
+    ...(sizeAt > 0 && { deadlineMs: bytes.readUInt32LE() }),
+    ...(bodyAt > sizeAt && { sizeBytes: `${bytes.readBigUInt64LE(sizeAt)}` }),
+    body: hex(bytes.subarray(bodyAt)),
+  };
+}
+
+function withoutPreface(bytes: Buffer): Buffer {
+  return hex(bytes.subarray(0, 8)) === "c165617273686f74" ? bytes.subarray(8) : bytes;
+}
+
+for (const vector of frameVectors) {
+  const bytes = withoutPreface(unhex(vector.hex));
+
+  test(`decodes the vector: ${vector.name}`, () => {
+    const { frames, error, isComplete } = collect([bytes]);
+    assert.deepEqual([error, isComplete], [undefined, true]);
+    assert.deepEqual(frames.map(explain), vector.frames);
+    assert.deepEqual(decodeFrames(bytes).frames, frames);
+    for (const { type, payload } of frames) if (type === 1) decodeHello(unhex(payload));
+  });
+
+  // These have bits that only other programs set.
+  if (/optional|ignored/.test(vector.name)) continue;
+  test(`encodes the vector: ${vector.name}`, () => {
+    assert.equal(hex(Buffer.concat(vector.frames.map(encode))), hex(bytes));
+  });
+}
+
+test("what a header alone shows to be wrong is refused before its payload has come", () => {
+  const wrong = violationVectors
+    .map(({ hex: digits }) => withoutPreface(unhex(digits)))
+    .filter((bytes) => decodeFrames(bytes).error !== undefined);
+  // One of them is the wrong preface, which makes no header either.
+  assert.equal(wrong.length, 16);
+  for (const bytes of wrong) {
+    const { frames } = decodeFrames(bytes);
+    const start = frames.reduce((sum, { payload }) => sum + 16 + payload.length / 2, 0);
+    const { error } = collect([bytes.subarray(0, start + 16)]);
+    assert.equal(error, "PROTOCOL_VIOLATION");
+  }
+});
+
+test("a payload at its limit is taken, one byte more is not", () => {
+  for (const [type, limit] of [
+    [1, 16_384],
+    [2, 262_144],
+    [5, 8],
+    [0x80, 262_144],
+  ] as const) {
+    const header = Buffer.alloc(16);
+    header[0] = type;
+    header.writeUInt32LE(limit, 4);
+    assert.equal(collect([header]).error, undefined);
+    header.writeUInt32LE(limit + 1, 4);
+    assert.equal(collect([header]).error, "PROTOCOL_VIOLATION");
+  }
+});
+
+test("a violation is an EarshotError that says what was wrong", () => {
+  const decoder = new FrameDecoder({ onHeader() {}, onPayload() {} });
+  const header = Buffer.alloc(16, 9);
+  assert.throws(() => decoder.push(header), {
+    name: "EarshotError",
+    code: "PROTOCOL_VIOLATION",
+    message: "Cannot read what the other side sent: a frame of unknown type 9",
+    op: "receive",
+  });
+});
