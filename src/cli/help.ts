@@ -1,8 +1,8 @@
 import { EXIT_MEANINGS, Exit, type ExitCode } from "./exit-codes.js";
 import { write } from "./output.js";
 
-const ADDRESS = `ADDRESS is a path (/run/app.sock, ./app.sock, unix:/run/app.sock), a bare name such as chat for a socket in
-your runtime directory, or unix:@name for an abstract name (Linux, Node 22 or later).`;
+const ADDRESS = `ADDRESS is a path (/run/app.sock, ./app.sock, unix:/run/app.sock), a bare name such as chat for a socket
+in your runtime directory, or unix:@name for an abstract name (Linux, Node 22 or later).`;
 
 const COMMON = `  --json                  results on standard output and errors on standard error as JSON, one object per line
   --verbose               also log what happens, on standard error
@@ -40,8 +40,9 @@ ${ADDRESS}
 The reply, which is empty unless one of these is given:
   --echo                  the message itself
   --reply TEXT            always this text
-  --exec CMD              what CMD, run by sh for each message, prints; it finds the message on its standard input. If it
-                          fails, so does the message: its sender is told the exit code and its last line of errors
+  --exec CMD              what CMD, run by sh for each message, prints; it finds the message on its standard input.
+                          If it fails, so does the message: its sender is told the exit code and its last line of
+                          errors
 
 Options:
   --wire auto|plain|framed  what to understand: both (default), one message per connection, or earshot's own frames
@@ -57,8 +58,8 @@ end in one; any other comes byte for byte. With --json each is a line such as
   {"peer":1,"wire":"framed","bytes":5,"text":"hello"}
 with "base64" instead of "text" if it is not UTF-8. A message is acknowledged when it is written, and answered.
 
-SIGINT, SIGTERM and SIGHUP let what is in hand finish, for ten seconds at most, remove the file, and end with exit code 0;
-a second one ends at once. So does, with exit code 0, a reader of standard output that goes away.
+SIGINT, SIGTERM and SIGHUP let what is in hand finish, for ten seconds at most, remove the file, and end with exit code
+0; a second one ends at once. When the reader of standard output goes away, it ends in the same way.
 
 Examples:
   earshot listen demo --echo
@@ -89,8 +90,8 @@ The reply goes to standard output as it is, without a newline of its own unless 
   {"ok":true,"bytes":5,"reply":"hello"}
 with "base64" instead of "reply" if it is not UTF-8, and an error is
   {"ok":false,"code":"HANDLER_FAILED","message":"...","delivery":"unknown","remoteCode":"..."}
-where "delivery" is "unsent" if sending it again is safe. A signal ends it as usual (130 for SIGINT, 143 for SIGTERM in a
-shell), and the server's handler is told.
+where "delivery" is "unsent" if sending it again is safe. A signal ends it as usual (130 for SIGINT, 143 for SIGTERM in
+a shell), and the server's handler is told.
 
 Examples:
   earshot send demo 'hello'

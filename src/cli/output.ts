@@ -21,7 +21,7 @@ export function isBrokenPipe(error: unknown): boolean {
 
 /** As one line that cannot make a terminal do things: what other programs say goes through here. */
 export function toLine(text: string): string {
-  return text.replace(/\p{Cc}+/gu, (controls) =>
-    /^[\s]+$/.test(controls) ? " " : JSON.stringify(controls).slice(1, -1),
-  );
+  return text.replace(/\s+/g, " ").replace(/\p{Cc}/gu, (control) => {
+    return `\\u${control.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  });
 }

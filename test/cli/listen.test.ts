@@ -1,0 +1,317 @@
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { existsSync, statSync } from "node:fs";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { dial, EarshotError } from "../../src/index.js";
+import { EARSHOT, earshot, listening, Program, ROOT, run } from "../support/process.js";
+import { temporaryDirectory } from "../support/temp.js";
+
+const LIMIT = { timeout: 60_000 };
+
+async function client(t: TestContext, path: string, wire: "framed" | "plain" = "framed") {
+  const dialed = await dial(path, { wire });
+  t.after(() => dialed.close({ graceMs: 0 }));
+  return dialed;
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof EarshotError ? error.code : String(error);
+}
+
+test("listen says where it listens in a line of its own, and in the next how to talk to it", LIMIT, async (t) => {
+  const path = join(temporaryDirectory(t), "s");
+  const server = await listening(t, path, ["--echo"]);
+  await server.until(() => server.stderr.split("\n").length > 2, "a second line");
+  const [ready, hint = ""] = server.stderr.split("\n");
+  assert.equal(ready, `listening on unix:${path}`);
+  assert.match(hint, /^from another terminal: node /);
+  // As it stands, in another directory, by a shell.
+  const line = hint.replace("from another terminal: ", "");
+  const env = { ...process.env, PATH: `${process.execPath.replace(/\/[^/]*$/, "")}:${process.env.PATH}` };
+  const pasted = new Program(t, "sh", ["-c", line], { cwd: "/", env });
+  assert.equal((await pasted.ended).stdout.toString(), "hello");
+});
+
+test("listen's hint names a plain wire, and works with a path that a shell would take apart", LIMIT, async (t) => {
+  const path = join(temporaryDirectory(t), "it's $HOME");
+  const server = await listening(t, path, ["--echo", "--wire", "plain"]);
+  await server.until(() => server.stderr.split("\n").length > 2, "a second line");
+  const line = server.stderr.split("\n")[1]?.replace("from another terminal: ", "") ?? "";
+  assert.match(line, /--wire plain/);
+  assert.equal((await new Program(t, "sh", ["-c", line]).ended).stdout.toString(), "hello");
+});
+
+test("listen prints text with a newline, and keeps one that is there", LIMIT, async (t) => {
+  const path = join(temporaryDirectory(t), "s");
+  const server = await listening(t, path);
+  const sender = await client(t, path);
+  for (const message of ["one", "two\n", "", "vier ü"]) {
+    assert.equal((await sender.send(message)).byteLength, 0);
+  }
+  assert.equal(server.stdout.toString(), "one\ntwo\n\nvier ü\n");
+});
+
+test("listen prints what is not text byte for byte", LIMIT, async (t) => {
+  const path = join(temporaryDirectory(t), "s");
+  const server = await listening(t, path);
+  const sender = await client(t, path);
+  const messages = [Buffer.of(0xff), randomBytes(1 << 20), Buffer.of(0xc1, 0x00)];
+  for (const message of messages) await sender.send(message);
+  await server.until(() => server.stdout.length >= (1 << 20) + 3, "all bytes");
+  assert.ok(server.stdout.equals(Buffer.concat(messages)));
+});
+
+test("listen takes both wires by default, and only the one that --wire names", LIMIT, async (t) => {
+  const directory = temporaryDirectory(t);
+  for (const wire of ["auto", "plain", "framed"] as const) {
+    const path = join(directory, wire);
+    await listening(t, path, ["--wire", wire, "--echo"]);
+    if (wire !== "framed") assert.equal((await (await client(t, path, "plain")).send("plain")).text(), "plain");
+    if (wire !== "plain") assert.equal((await (await client(t, path, "framed")).send("framed")).text(), "framed");
+  }
+});
+
+test("listen --json prints one object for each message", LIMIT, async (t) => {
+  const path = join(temporaryDirectory(t), "s");
+  const server = await listening(t, path, ["--json"]);
+  const sender = await client(t, path);
+  await sender.send("zwei\nZeilen");
+  await sender.send(Buffer.of(0xff, 0x00));
+  await (await client(t, path, "plain")).send("hi");
+  const lines = server.stdout.toString().trimEnd().split("\n");
+  assert.deepEqual(
+    lines.map((line) => JSON.parse(line)),
+    [
+      { peer: 1, wire: "framed", bytes: 11, text: "zwei\nZeilen" },
+      { peer: 1, wire: "framed", bytes: 2, base64: "/wA=" },
+      { peer: 2, wire: "plain", bytes: 2, text: "hi" },
+    ],
+  );
+  assert.equal(server.stderr, `listening on unix:${path}\n`);
+});
+
+test("listen --echo answers with the message, --reply with its text", LIMIT, async (t) => {
+  const directory = temporaryDirectory(t);
+  await listening(t, join(directory, "e"), ["--echo"]);
+  await listening(t, join(directory, "r"), ["--reply", "thänks"]);
+  const bytes = randomBytes(300_000);
+  assert.ok(bytes.equals((await (await client(t, join(directory, "e"))).send(bytes)).bytes));
+  assert.equal((await (await client(t, join(directory, "r"))).send("x")).text(), "thänks");
+});
+
+test("listen --once ends with 0 after one message, and refuses those that came meanwhile", LIMIT, async (t) => {
+  const path = join(temporaryDirectory(t), "s");
+  const server = await listening(t, path, ["--once", "--echo"]);
+  const sender = await client(t, path);
+  const results = await Promise.allSettled(["a", "b", "c"].map((message) => sender.send(message)));
+  assert.deepEqual(
+    results.map((result) => (result.status === "fulfilled" ? result.value.text() : codeOf(result.reason))),
+    ["a", "HANDLER_FAILED", "HANDLER_FAILED"],
+  );
+  const { code, stdout } = await server.ended;
+  assert.equal(stdout.toString(), "a\n");
+  assert.equal(code, 0);
+  assert.ok(!existsSync(path));
+});
+
+test("listen --once goes on after a message whose handler failed", LIMIT, async (t) => {
+  const path = join(temporaryDirectory(t), "s");
+  const server = await listening(t, path, ["--once", "--exec", "grep -q good"]);
+  const sender = await client(t, path);
+  await assert.rejects(sender.send("bad"), { code: "HANDLER_FAILED" });
+  await sender.send("good");
+  assert.equal((await server.ended).code, 0);
+});
+
+test("listen --mode sets the permissions of the file; 600 is the default", LIMIT, async (t) => {
+  const directory = temporaryDirectory(t);
+  for (const [flags, mode] of [
+    [[], 0o600],
+    [["--mode", "660"], 0o660],
+    [["--mode", "0o777"], 0o777],
+  ] as const) {
+    const path = join(directory, mode.toString(8));
+    await listening(t, path, flags);
+    assert.equal(statSync(path).mode & 0o777, mode);
+  }
+});
+
+test("listen --max-message-bytes refuses what is larger", LIMIT, async (t) => {
+  const path = join(temporaryDirectory(t), "s");
+  await listening(t, path, ["--max-message-bytes", "10"]);
+  const sender = await client(t, path);
+  await sender.send("1234567890");
+  await assert.rejects(sender.send("12345678901"), { code: "MESSAGE_TOO_LARGE" });
+});
+
+test("listen --quiet prints messages, and nothing on standard error", LIMIT, async (t) => {
+  const path = join(temporaryDirectory(t), "s");
+  const server = earshot(t, ["listen", path, "--quiet", "--exec", "exit 1", "--once"]);
+  while ((await run(t, ["ping", path])).code !== 0);
+  const sender = await client(t, path);
+  await assert.rejects(sender.send("x"), { code: "HANDLER_FAILED" });
+  await server.says("stdout", "x\n");
+  server.signal("SIGTERM");
+  const { code, stderr } = await server.ended;
+  assert.equal(stderr, "");
+  assert.equal(code, 0);
+});
+
+test("listen logs failures by default, and everything with --verbose", LIMIT, async (t) => {
+  const directory = temporaryDirectory(t);
+  const silent = await listening(t, join(directory, "1"), ["--exec", "echo because >&2; exit 9"]);
+  await assert.rejects((await client(t, join(directory, "1"))).send("x"));
+  await silent.says("stderr", "earshot: error: the handler failed");
+  assert.match(silent.stderr, /the command ended with exit code 9: because/);
+  assert.doesNotMatch(silent.stderr, /debug/);
+  const verbose = await listening(t, join(directory, "2"), ["--verbose"]);
+  await (await client(t, join(directory, "2"))).send("x");
+  await verbose.says("stderr", "earshot: debug: connection opened (peer: 1)");
+  const json = await listening(t, join(directory, "3"), ["--verbose", "--json"]);
+  await (await client(t, join(directory, "3"))).send("x");
+  await json.says("stderr", '"message":"connection opened"');
+  const logged = json.stderr.split("\n").filter((line) => line !== "" && !line.startsWith("listening on"));
+  for (const line of logged) assert.equal(typeof JSON.parse(line).level, "string");
+});
+
+test(
+  "listen ends quietly with 0 when its reader goes away, and fails the message that it could not print",
+  LIMIT,
+  async (t) => {
+    const path = join(temporaryDirectory(t), "s");
+    const pipeline = `"${process.execPath}" "${EARSHOT}" listen "${path}" --quiet; echo "code $?" >&2`;
+    const shell = new Program(t, "sh", ["-c", `{ ${pipeline}; } | head -1`]);
+    while ((await run(t, ["ping", path])).code !== 0);
+    const sender = await client(t, path);
+    await sender.send("first");
+    await shell.says("stdout", "first\n");
+    // head reads, prints and leaves; a message may still fit into the pipe in between.
+    let failure: unknown;
+    while (failure === undefined) failure = await sender.send("more").catch((error) => error);
+    assert.equal(codeOf(failure), "HANDLER_FAILED");
+    const { stderr, stdout } = await shell.ended;
+    assert.equal(stderr, "code 0\n");
+    assert.equal(stdout.toString(), "first\n");
+  },
+);
+
+test("listen exits with 1 when its output cannot be written", LIMIT, async (t) => {
+  const path = join(temporaryDirectory(t), "s");
+  const script = `exec "${process.execPath}" "${EARSHOT}" listen "${path}" > /dev/full`;
+  const server = new Program(t, "sh", ["-c", script]);
+  await server.says("stderr", "listening on");
+  await assert.rejects((await client(t, path)).send("x"), { code: "HANDLER_FAILED" });
+  const { code, stderr } = await server.ended;
+  assert.match(stderr, /earshot: ENOSPC/);
+  assert.equal(code, 1);
+});
+
+test("listen acknowledges nothing before its output has taken it", LIMIT, async (t) => {
+  const path = join(temporaryDirectory(t), "s");
+  const server = await listening(t, path, [], { isStdoutUnread: true });
+  const sender = await client(t, path);
+  const large = randomBytes(4 << 20);
+  let isAcknowledged = false;
+  const sent = sender.send(large).then(() => {
+    isAcknowledged = true;
+  });
+  // It still answers, and a signal still ends it: only the message waits.
+  await sender.ping();
+  await (await client(t, path)).ping();
+  assert.equal(isAcknowledged, false);
+  server.readStdout();
+  await sent;
+  assert.ok(server.stdout.equals(large));
+});
+
+for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
+  test(`listen finishes what it has in hand at ${signal}, removes the file, and exits with 0`, LIMIT, async (t) => {
+    const path = join(temporaryDirectory(t), "s");
+    const go = join(temporaryDirectory(t), "go");
+    const server = await listening(t, path, ["--exec", `mkfifo "${go}"; echo ready >&2; cat "${go}"`, "--verbose"]);
+    const sent = (await client(t, path)).send("x");
+    await server.says("stdout", "x\n");
+    await untilExists(go);
+    server.signal(signal);
+    await untilGone(path);
+    await assert.rejects(dial(path), { code: "NO_SERVER" });
+    await new Program(t, "sh", ["-c", `echo done > "${go}"`]).ended;
+    assert.equal((await sent).text(), "done\n");
+    const { code } = await server.ended;
+    assert.equal(code, 0);
+  });
+}
+
+test("a second signal cuts what is in hand, kills its command, and ends at once", LIMIT, async (t) => {
+  const path = join(temporaryDirectory(t), "s");
+  const server = await listening(t, path, ["--exec", "echo $$ >&2; exec sleep 1000 > /dev/null"]);
+  const sent = (await client(t, path)).send("x").catch(codeOf);
+  await server.says("stdout", "x\n");
+  server.signal("SIGINT");
+  await untilGone(path);
+  server.signal("SIGTERM");
+  const { code, signal } = await server.ended;
+  assert.deepEqual({ code, signal }, { code: 143, signal: null });
+  assert.equal(await sent, "CONNECTION_LOST");
+});
+
+test("listen exits with 4 where another server listens, and leaves it in peace", LIMIT, async (t) => {
+  const path = join(temporaryDirectory(t), "s");
+  await listening(t, path, ["--echo"]);
+  const { code, stderr } = await run(t, ["listen", path]);
+  assert.match(stderr, /^earshot: Cannot listen on .*\n$/);
+  assert.equal(code, 4);
+  assert.equal((await (await client(t, path)).send("still")).text(), "still");
+});
+
+test("listen takes over the file of a server that was killed", LIMIT, async (t) => {
+  const path = join(temporaryDirectory(t), "s");
+  const first = await listening(t, path);
+  first.signal("SIGKILL");
+  await first.ended;
+  assert.ok(existsSync(path));
+  await listening(t, path, ["--reply", "second"]);
+  assert.equal((await (await client(t, path)).send("x")).text(), "second");
+});
+
+test("a bare name is a socket in the runtime directory, and the hint keeps it", LIMIT, async (t) => {
+  const env = { ...process.env, XDG_RUNTIME_DIR: temporaryDirectory(t) };
+  const server = await listening(t, "demo", ["--echo"], { env });
+  assert.match(server.stderr, new RegExp(`^listening on unix:${env.XDG_RUNTIME_DIR}/earshot/demo\\.sock\n`));
+  await server.says("stderr", " send demo hello\n");
+  const { stdout } = await run(t, ["send", "demo", "hi"], { env });
+  assert.equal(stdout.toString(), "hi");
+});
+
+test("an empty connection is no message", LIMIT, async (t) => {
+  const path = join(temporaryDirectory(t), "s");
+  const server = await listening(t, path, ["--json"]);
+  const socket = connect(path);
+  await once(socket, "connect");
+  socket.end();
+  await once(socket.resume(), "close");
+  await (await client(t, path)).send("real");
+  assert.equal(server.stdout.toString(), '{"peer":2,"wire":"framed","bytes":4,"text":"real"}\n');
+});
+
+test("npm start, as it stands, answers the line that it prints", LIMIT, async (t) => {
+  const env = { ...process.env, XDG_RUNTIME_DIR: temporaryDirectory(t) };
+  const npm = new Program(t, "npm", ["start", "--silent"], { cwd: ROOT, env });
+  await npm.says("stderr", "from another terminal: ");
+  await npm.until(() => npm.stderr.trimEnd().endsWith("hello"), "the whole line");
+  const line = /from another terminal: (.*)/.exec(npm.stderr)?.[1] ?? "";
+  const { code, stderr } = await new Program(t, "sh", ["-c", line], { cwd: "/", env }).ended;
+  assert.equal(code, 0, stderr);
+  await npm.says("stdout", "hello\n");
+});
+
+async function untilExists(path: string): Promise<void> {
+  while (!existsSync(path)) await new Promise((resolve) => setImmediate(resolve));
+}
+
+async function untilGone(path: string): Promise<void> {
+  while (existsSync(path)) await new Promise((resolve) => setImmediate(resolve));
+}
