@@ -85,6 +85,23 @@ test("a late answer meets no other call", () => {
   assert.equal(second.outcome, "reply to the second");
 });
 
+test("a request that is cancelled in the middle of its reply is settled once", () => {
+  for (const reply of ["small", pattern(50_000), pattern(300_000)]) {
+    const pair = connect();
+    const request = pair.client.send("first");
+    const other = pair.client.send("second");
+    pair.settle();
+    answer(pair, 0, reply);
+    answer(pair, 1, "done");
+    pair.server.flush();
+    pair.deliverPart(pair.server, pair.client, 18);
+    pair.client.session.cancel(request, "CANCELLED");
+    pair.settle();
+    assert.equal(request.outcome, "CANCELLED unknown");
+    assert.equal(other.outcome, "reply done");
+  }
+});
+
 test("a caller that gives up frees its message at once and its place when the handler is done", () => {
   const pair = connect({ server: { limits: { maxInFlight: 1 } } });
   const first = pair.client.send("first");

@@ -60,7 +60,10 @@ export class End {
   readonly role: Role;
   readonly host: FakeHost;
   readonly session: Session;
+  /** Whether its transport reads straight to where the session wants it, where it says so. */
+  readsInto = true;
   hasSeenEnd = false;
+  #into: Buffer | undefined;
 
   constructor(role: Role, clock: FakeClock, make: MakeSession, options?: EndOptions) {
     this.role = role;
@@ -78,9 +81,22 @@ export class End {
 
   receive(...pieces: readonly Uint8Array[]): void {
     for (const piece of pieces) {
-      if (!this.isGone) lend(piece, (bytes) => this.session.receive(bytes));
+      let rest = piece;
+      while (rest.length > 0 && !this.isGone) rest = rest.subarray(this.#read(rest));
     }
     this.syncPause();
+  }
+
+  /** One read, to where the session wants it; returns how many bytes it took. */
+  #read(bytes: Uint8Array): number {
+    const into = this.#into;
+    if (into === undefined) lend(bytes, (borrowed) => this.session.receive(borrowed));
+    else {
+      into.set(bytes.subarray(0, into.length));
+      this.session.receive(into.subarray(0, bytes.length));
+    }
+    this.#into = this.readsInto ? this.session.readInto() : undefined;
+    return into === undefined ? bytes.length : Math.min(into.length, bytes.length);
   }
 
   receiveEnd(): void {
@@ -155,6 +171,15 @@ export class Pair {
     this.client.tick();
     this.server.tick();
     return this.settle();
+  }
+
+  /** Moves at most so many bytes of what one has written to the other. */
+  deliverPart(from: End, to: End, bytes: number): void {
+    const [first] = from.host.writes;
+    if (first === undefined || to.isGone || to.session.isPaused) return;
+    to.receive(first.subarray(0, bytes));
+    from.host.writes.shift();
+    if (bytes < first.length) from.host.writes.unshift(first.subarray(bytes));
   }
 
   /** Moves what one has written to the other; returns whether anything moved. */

@@ -11,6 +11,7 @@ type Step =
   | { readonly kind: "send"; readonly size: number; readonly deadlineMs: number }
   | { readonly kind: "cancel" | "reply" | "fail"; readonly index: number; readonly size: number }
   | { readonly kind: "block" | "drain" | "flush" | "deliver"; readonly side: "client" | "server" }
+  | { readonly kind: "part"; readonly side: "client" | "server"; readonly bytes: number }
   | { readonly kind: "close" | "lose"; readonly side: "client" | "server" }
   | { readonly kind: "advance"; readonly ms: number }
   | { readonly kind: "ping" | "settle" };
@@ -18,9 +19,9 @@ type Step =
 const size = fc.oneof(fc.nat(40), fc.constantFrom(0, 8_192, 8_193, 131_072, 131_073, 300_000));
 const side = fc.constantFrom("client" as const, "server" as const);
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 8, arbitrary: fc.record({ kind: fc.constant("send" as const), size, deadlineMs: fc.nat(900) }) },
+  { weight: 20, arbitrary: fc.record({ kind: fc.constant("send" as const), size, deadlineMs: fc.nat(900) }) },
   {
-    weight: 8,
+    weight: 20,
     arbitrary: fc.record({
       kind: fc.constantFrom("cancel" as const, "reply" as const, "fail" as const),
       index: fc.nat(),
@@ -28,15 +29,19 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
   {
-    weight: 12,
+    weight: 40,
     arbitrary: fc.record({
       kind: fc.constantFrom("block" as const, "drain" as const, "flush" as const, "deliver" as const),
       side,
     }),
   },
+  {
+    weight: 30,
+    arbitrary: fc.record({ kind: fc.constant("part" as const), side, bytes: fc.oneof(fc.nat(40), fc.nat(150_000)) }),
+  },
   { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom("close" as const, "lose" as const), side }) },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant("advance" as const), ms: fc.nat(400) }) },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom("ping" as const, "settle" as const) }) },
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant("advance" as const), ms: fc.nat(400) }) },
+  { weight: 4, arbitrary: fc.record({ kind: fc.constantFrom("ping" as const, "settle" as const) }) },
 );
 
 /** Two framed sessions, and what must be true of them at any time. */
@@ -49,8 +54,10 @@ class Model {
   readonly #answered = new Set<Exchange>();
   #isClosing = false;
 
-  constructor(maxInFlight: number, cuts: readonly number[]) {
+  constructor(maxInFlight: number, cuts: readonly number[], readsInto: boolean) {
     this.pair = new Pair(makeFramed, { server: { limits: { maxInFlight } } });
+    this.pair.client.readsInto = readsInto;
+    this.pair.server.readsInto = readsInto;
     this.pair.cut = (bytes) =>
       cutAt(
         bytes,
@@ -66,8 +73,11 @@ class Model {
         if (!this.#isClosing && !client.isGone) this.#send(step.size, step.deadlineMs);
         break;
       case "cancel": {
-        const request = requests[step.index % Math.max(1, requests.length)];
+        const open = requests.filter(({ outcome }) => outcome === "");
+        const request = open[step.index % Math.max(1, open.length)];
         if (request !== undefined) client.session.cancel(request, "CANCELLED");
+        // Once more, when it is settled: nothing comes of that.
+        if (request !== undefined) client.session.cancel(request, "TIMEOUT");
         break;
       }
       case "reply":
@@ -88,6 +98,9 @@ class Model {
         break;
       case "deliver":
         pair.deliver(pair[step.side], step.side === "client" ? server : client);
+        break;
+      case "part":
+        pair.deliverPart(pair[step.side], step.side === "client" ? server : client, step.bytes);
         break;
       case "close":
         if (step.side === "client") this.#isClosing = true;
@@ -190,12 +203,13 @@ class Model {
 test("whatever happens in whatever order, every request is settled once and rightly, and nothing is kept", () => {
   fc.assert(
     fc.property(
-      fc.array(step, { maxLength: 80, size: "max" }),
+      fc.array(step, { maxLength: 120, size: "max" }),
       fc.integer({ min: 1, max: 6 }),
       fc.array(fc.nat(), { maxLength: 6 }),
       fc.boolean(),
-      (steps, maxInFlight, cuts, isLost) => {
-        const model = new Model(maxInFlight, cuts);
+      fc.boolean(),
+      (steps, maxInFlight, cuts, isLost, readsInto) => {
+        const model = new Model(maxInFlight, cuts, readsInto);
         for (const step of steps) model.run(step);
         model.finish(isLost);
       },
