@@ -72,6 +72,7 @@ function takeHandles(server: Server, onHandle: (handle: Handle) => void): void {
 }
 
 function socketOf(handle: Handle, transport: NetTransport): Socket {
-  const options = { ...SOCKET_OPTIONS, handle, onread: onReadOptions(transport) };
+  // Not a byte is read before somebody listens.
+  const options = { ...SOCKET_OPTIONS, handle, onread: onReadOptions(transport), pauseOnCreate: true };
   return new Socket(options);
 }
