@@ -142,8 +142,8 @@ export class Acceptor implements ConnectionOwner {
 
   #fail(connection: Connection, exchange: Exchange, error: unknown): void {
     this.logger.error({ peer: connection.id, error }, "the handler failed");
-    const text = error instanceof Error ? error.message : String(error);
     const code = error instanceof Error && "code" in error ? error.code : undefined;
+    const text = describe(error instanceof Error ? error.message : error);
     connection.fail(exchange, "HANDLER_FAILED", text, typeof code === "string" ? code : "");
   }
 
@@ -167,6 +167,15 @@ export class Acceptor implements ConnectionOwner {
     this.#phase = "closed";
     clearTimeout(this.#graceTimer);
     this.#resolveClosed();
+  }
+}
+
+/** Anything can be thrown, also what `String` cannot take. */
+function describe(thrown: unknown): string {
+  try {
+    return String(thrown);
+  } catch {
+    return Object.prototype.toString.call(thrown);
   }
 }
 
