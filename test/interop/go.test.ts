@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { after, test } from "node:test";
+import { after, type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { dial } from "../../src/index.js";
 import { listening, Program } from "../support/process.js";
@@ -10,9 +10,12 @@ import { hashOf, Inbox, LIMIT, plain, randomMessage, SIZES } from "./messages.js
 
 type Name = "sender" | "server";
 
+/** What lasts as long as this file's tests. */
+const FILE: Pick<TestContext, "after"> = { after: (hook) => after(hook as () => void) };
+
 /** Compiles each program once, with the standard library alone and nothing from the network. */
 class GoPrograms {
-  readonly #directory = temporaryDirectory({ after });
+  readonly #directory = temporaryDirectory(FILE);
   readonly #built = new Map<Name, Promise<string>>();
 
   path(name: Name): Promise<string> {
@@ -36,7 +39,7 @@ class GoPrograms {
       CGO_ENABLED: "0",
     };
     const args = ["build", "-o", output, source];
-    const { code, stderr } = await new Program({ after }, "go", args, { env, cwd: this.#directory }).ended;
+    const { code, stderr } = await new Program(FILE, "go", args, { env, cwd: this.#directory }).ended;
     assert.equal(code, 0, `go build failed: ${stderr}`);
     return output;
   }
