@@ -96,13 +96,22 @@ test("a small message passes a large one that was sent before it", () => {
   );
 });
 
-test("large messages take turns", () => {
+test("large messages take turns of 1 MiB, and one that is no longer is sent in one go", () => {
   const pair = connect();
-  pair.client.send(pattern(400_000, 1));
-  pair.client.send(pattern(400_000, 2));
+  for (const size of [2_500_000, 1_048_576, 2_500_000]) pair.client.send(pattern(size));
   pair.client.flush();
-  const order = framesOf(pair.client.host.written).map(({ exchange }) => Number(exchange));
-  assert.deepEqual(order, [1, 3, 1, 3, 1, 3, 1, 3]);
+  const turns: [exchange: number, bytes: number][] = [];
+  for (const { exchange, payload } of framesOf(pair.client.host.written)) {
+    const last = turns.at(-1);
+    if (last?.[0] === Number(exchange)) last[1] += payload.length / 2;
+    else turns.push([Number(exchange), payload.length / 2]);
+  }
+  assert.deepEqual(
+    turns.map(([exchange]) => exchange),
+    [1, 3, 5, 1, 5, 1, 5],
+  );
+  const [first] = turns;
+  assert.equal(first![1] >= 1_048_576 && first![1] < 1_048_576 + 131_072, true, `a turn of ${first?.[1]} bytes`);
 });
 
 test("numbers rise on the wire, whatever is sent, cancelled and large", () => {

@@ -4,8 +4,10 @@ import { pattern } from "../support/bytes.js";
 import { FakeRequest } from "../support/host.js";
 import { makePlain, Pair } from "./pair.js";
 import { testSession } from "./suite.js";
+import { testSessionTimes } from "./suite-times.js";
 
 testSession("plain", makePlain);
+testSessionTimes("plain", makePlain);
 
 test("all bytes until the end are one message, all bytes back the reply", () => {
   const pair = new Pair(makePlain);
