@@ -267,11 +267,16 @@ export class Connection implements TransportEvents, SessionHost, Holder {
     return this.#session;
   }
 
+  /** Set while there is nothing that the session must stay for. */
+  get #restingMemory(): FramedMemory | undefined {
+    if (this.#isFlushRequested || !(this.#session instanceof FramedSession)) return undefined;
+    return this.#session.restingMemory;
+  }
+
   /** Most connections are idle most of the time: then only what must be known is kept. */
   #rest(): void {
-    if (!(this.#session instanceof FramedSession)) return;
-    const memory = this.#session.restingMemory;
-    if (memory === undefined || this.#isFlushRequested) return;
+    const memory = this.#restingMemory;
+    if (memory === undefined) return;
     this.#memory = memory;
     this.#session = undefined;
   }
@@ -299,7 +304,7 @@ export class Connection implements TransportEvents, SessionHost, Holder {
     const { handshakeTimeoutMs } = this.#setup.limits;
     const isUndecided = this.#session === undefined && this.#memory === undefined;
     if (isUndecided && handshakeTimeoutMs > 0) next = this.lastActiveAt + handshakeTimeoutMs;
-    if (next === Infinity && this.#session !== undefined) next = this.lastActiveAt + REST_AFTER_MS;
+    if (next === Infinity && this.#restingMemory !== undefined) next = this.lastActiveAt + REST_AFTER_MS;
     if (this.#endedAt > 0) next = Math.min(next, this.#endedAt + LINGER_MS);
     return this.#waitingSince > 0 ? Math.min(next, this.#waitingSince + STALL_MS) : next;
   }
