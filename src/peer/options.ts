@@ -44,6 +44,8 @@ export interface CloseOptions {
 }
 
 const DEFAULT_GRACE_MS = 10_000;
+/** Longer than any timer of Node can be. */
+const LONGEST_MS = 0x7fff_ffff;
 
 interface Range {
   readonly least: number;
@@ -58,6 +60,7 @@ const RANGES: Readonly<Record<string, Range>> = {
   maxInFlight: ONE_OR_MORE,
   maxBufferedBytes: ONE_OR_MORE,
   backlog: { least: 1, most: 0x7fff_ffff },
+  connectTimeoutMs: { least: 0, most: LONGEST_MS },
 };
 
 /**
@@ -92,9 +95,9 @@ export function checkTimeout(name: string, value: number | undefined): number {
   throw new EarshotError("INVALID_ARGUMENT", fact);
 }
 
-/** @throws EarshotError `INVALID_ARGUMENT` */
+/** Longer than any timer is for ever. @throws EarshotError `INVALID_ARGUMENT` */
 export function checkGrace({ graceMs = DEFAULT_GRACE_MS }: CloseOptions): number {
-  if (typeof graceMs === "number" && graceMs >= 0) return graceMs;
+  if (typeof graceMs === "number" && graceMs >= 0) return graceMs > LONGEST_MS ? Infinity : graceMs;
   const fact = `Cannot use graceMs: ${String(graceMs)}; it is a number of milliseconds`;
   throw new EarshotError("INVALID_ARGUMENT", fact);
 }
