@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 
 export interface RunOptions {
   /** Kills the command. */
@@ -20,9 +20,11 @@ const TAIL_BYTES = 4_096;
 const MAX_LINE = 500;
 
 /** Runs `sh -c command` with the input on its standard input; resolves with its standard output if it succeeds. */
-export function runCommand(command: string, input: Uint8Array, options: RunOptions): Promise<Buffer> {
+export async function runCommand(command: string, input: Uint8Array, options: RunOptions): Promise<Buffer> {
   const { signal, timeoutMs, maxOutputBytes } = options;
-  return new Promise((resolve, reject) => {
+  // Not before it is needed, also where a bundle makes one file of all this.
+  const { spawn } = await import("node:child_process");
+  return await new Promise((resolve, reject) => {
     if (signal.aborted) throw signal.reason;
     // A process group of its own: Ctrl-C in the terminal lets it finish, and a kill reaches all that it started.
     const child = spawn("sh", ["-c", command], { stdio: ["pipe", "pipe", "pipe"], detached: true });

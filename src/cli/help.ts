@@ -125,6 +125,8 @@ ${EXIT_CODES}
 
 const HELP = { listen: LISTEN, send: SEND, ping: PING } as const;
 
+export const COMMAND_NAMES = Object.keys(HELP);
+
 export async function showHelp(command?: keyof typeof HELP): Promise<ExitCode> {
   await write(process.stdout, command === undefined ? GENERAL_HELP : HELP[command]);
   return Exit.OK;

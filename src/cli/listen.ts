@@ -17,6 +17,8 @@ import { sendCommand } from "./hint.js";
 import { stderrLogger } from "./log.js";
 import { isBrokenPipe, write } from "./output.js";
 
+export { report } from "./report.js";
+
 const OPTIONS = {
   ...COMMON_OPTIONS,
   echo: { type: "boolean" },

@@ -3,6 +3,8 @@ import type { ExitCode } from "./exit-codes.js";
 /** A command: takes what follows its name, prints, and says how the process shall end. */
 interface Command {
   run(args: readonly string[]): Promise<ExitCode | SignalCode>;
+  /** Tells why `run` failed. It comes with the command, so that a command that succeeds loads one file only. */
+  report(error: unknown, isJson: boolean): Promise<ExitCode>;
 }
 
 /** 128 and the signal's number, as shells tell it. */
@@ -16,14 +18,12 @@ const COMMANDS: ReadonlyMap<string | undefined, () => Promise<Command>> = new Ma
 ]);
 
 async function main(args: readonly string[]): Promise<number> {
+  const load = COMMANDS.get(args[0]);
+  const command: Command = load === undefined ? await import("./no-command.js") : await load();
   try {
-    const load = COMMANDS.get(args[0]);
-    if (load !== undefined) return await (await load()).run(args.slice(1));
-    const { runWithoutCommand } = await import("./no-command.js");
-    return await runWithoutCommand(args[0], [...COMMANDS.keys()]);
+    return await command.run(load === undefined ? args : args.slice(1));
   } catch (error) {
-    const { report } = await import("./report.js");
-    return await report(error, args.includes("--json"));
+    return await command.report(error, args.includes("--json"));
   }
 }
 

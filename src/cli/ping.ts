@@ -4,6 +4,8 @@ import { Exit, type ExitCode } from "./exit-codes.js";
 import { toLine, write } from "./output.js";
 import { TimeLimit } from "./time-limit.js";
 
+export { report } from "./report.js";
+
 /** A server that does not answer for so long is not well. */
 const DEFAULT_TIMEOUT_MS = 5_000;
 

@@ -4,6 +4,8 @@ import { Exit, type ExitCode } from "./exit-codes.js";
 import { write } from "./output.js";
 import { TimeLimit } from "./time-limit.js";
 
+export { report } from "./report.js";
+
 const OPTIONS = {
   ...COMMON_OPTIONS,
   wire: { type: "string" },
