@@ -5,27 +5,31 @@ import type { Channel } from "./channel.js";
 import { Connection, type ConnectionOwner, type ConnectionSetup } from "./connection.js";
 import { clientClosed } from "./framed-channel.js";
 
+/** Longer than any timer of Node can be. */
+const LONGEST_MS = 0x7fff_ffff;
+
 /** One connection for each message. The first is there already: dialing it has shown that there is a server. */
 export class PlainChannel implements Channel, ConnectionOwner {
   readonly app = undefined;
   readonly #setup: ConnectionSetup;
-  readonly #dial: () => Promise<Transport>;
+  readonly #dial: (signal: AbortSignal) => Promise<Transport>;
   readonly #onEnd: (error: EarshotError | undefined) => void;
   readonly #connections = new Map<Request, Connection>();
-  readonly #dialing = new Set<Request>();
-  #spare: Transport | undefined;
+  readonly #dialing = new Map<Request, AbortController>();
+  /** The first, until a message takes it or the server has waited long enough for one. */
+  #spare: Connection | undefined;
   #ended: EarshotError | undefined;
 
   constructor(
     first: Transport,
     setup: Omit<ConnectionSetup, "owner">,
-    dial: () => Promise<Transport>,
+    dial: (signal: AbortSignal) => Promise<Transport>,
     onEnd: (error: EarshotError | undefined) => void,
   ) {
-    this.#spare = first;
     this.#setup = { ...setup, owner: this };
     this.#dial = dial;
     this.#onEnd = onEnd;
+    this.#spare = new Connection(1, first, this.#setup);
   }
 
   send(request: Request): void {
@@ -44,21 +48,29 @@ export class PlainChannel implements Channel, ConnectionOwner {
   }
 
   cancel(request: Request, code: "CANCELLED" | "TIMEOUT"): void {
-    if (this.#dialing.delete(request)) request.onFailure(code, "", "unsent");
-    else this.#connections.get(request)?.cancel(request, code);
+    const dialing = this.#dialing.get(request);
+    if (dialing === undefined) this.#connections.get(request)?.cancel(request, code);
+    else {
+      this.#dialing.delete(request);
+      dialing.abort();
+      request.onFailure(code, "", "unsent");
+    }
     this.#endIfDone();
   }
 
   close(): void {
     this.#ended ??= clientClosed();
-    this.#spare?.close();
+    this.#spare?.abort(undefined);
     this.#endIfDone();
   }
 
   cut(error: EarshotError): void {
     this.#ended ??= error;
-    for (const request of this.#dialing) request.onFailure(error.code, error.message, "unsent");
-    this.#dialing.clear();
+    for (const [request, dialing] of this.#dialing) {
+      this.#dialing.delete(request);
+      dialing.abort();
+      request.onFailure(error.code, error.message, "unsent");
+    }
     for (const connection of [...this.#connections.values()]) connection.abort(error);
     this.close();
   }
@@ -69,9 +81,12 @@ export class PlainChannel implements Channel, ConnectionOwner {
 
   onCallerGone(): void {}
 
-  onClosing(): void {}
+  onClosing(closing: Connection): void {
+    if (closing === this.#spare) this.#spare = undefined;
+  }
 
   onClosed(closed: Connection): void {
+    this.onClosing(closed);
     for (const [request, connection] of this.#connections) {
       if (connection === closed) this.#connections.delete(request);
     }
@@ -79,26 +94,32 @@ export class PlainChannel implements Channel, ConnectionOwner {
   }
 
   async #dialFor(request: Request): Promise<void> {
-    this.#dialing.add(request);
+    const controller = new AbortController();
+    this.#dialing.set(request, controller);
+    const leftMs = request.deadlineAt - performance.now();
+    const timer =
+      leftMs > LONGEST_MS ? undefined : setTimeout(() => this.cancel(request, "TIMEOUT"), Math.max(0, leftMs));
     try {
-      const transport = await this.#dial();
-      if (this.#dialing.delete(request)) this.#sendOn(transport, request);
+      const transport = await this.#dial(controller.signal);
+      if (this.#dialing.delete(request)) this.#sendOn(new Connection(1, transport, this.#setup), request);
       else transport.close();
     } catch (error) {
       if (!(error instanceof EarshotError)) throw error;
       if (this.#dialing.delete(request)) request.onFailure(error.code, error.message, "unsent", { cause: error });
       this.#endIfDone();
+    } finally {
+      clearTimeout(timer);
     }
   }
 
-  #sendOn(transport: Transport, request: Request): void {
-    const connection = new Connection(1, transport, this.#setup);
+  #sendOn(connection: Connection, request: Request): void {
     this.#connections.set(request, connection);
     connection.send(request);
   }
 
   #endIfDone(): void {
-    if (this.#ended === undefined || this.#dialing.size > 0 || this.#connections.size > 0) return;
+    const isBusy = this.#spare !== undefined || this.#dialing.size > 0 || this.#connections.size > 0;
+    if (this.#ended === undefined || isBusy) return;
     this.#onEnd(this.#ended);
   }
 }
