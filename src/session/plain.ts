@@ -101,7 +101,10 @@ export class PlainSession implements Session {
       exchange.state = "handling";
       this.#state = { kind: "handling", exchange };
       this.#host.onExchange(exchange);
-    } else if (state.kind === "receiving" || state.kind === "new") this.#end();
+    } else if (state.kind === "new") {
+      this.#host.onClosing(new EarshotError("CONNECTION_CLOSED", "the server has ended the connection"));
+      this.#end();
+    } else if (state.kind === "receiving") this.#end();
   }
 
   lost(error: EarshotError): void {
