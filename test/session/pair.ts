@@ -1,6 +1,6 @@
 import { EarshotError } from "../../src/errors.js";
 import { Arena } from "../../src/session/arena.js";
-import { FramedSession } from "../../src/session/framed.js";
+import { type FramedMemory, FramedSession } from "../../src/session/framed.js";
 import { Greetings } from "../../src/session/handshake.js";
 import { PlainSession } from "../../src/session/plain.js";
 import type { Body, OwnApp, Session, SessionLimits } from "../../src/session/session.js";
@@ -27,6 +27,7 @@ export interface EndOptions {
   readonly objection?: OwnApp["objection"];
   readonly hello?: Partial<Hello>;
   readonly refusal?: EarshotError;
+  readonly memory?: FramedMemory;
 }
 
 export type MakeSession = (role: Role, host: FakeHost, options?: EndOptions) => Session;
@@ -38,7 +39,7 @@ function limitsOf(role: Role, options: EndOptions): SessionLimits {
 export function makeFramed(role: Role, host: FakeHost, options: EndOptions = {}): FramedSession {
   const limits = limitsOf(role, options);
   const { maxMessageBytes, maxInFlight } = limits;
-  const { app: info, objection = () => undefined, refusal } = options;
+  const { app: info, objection = () => undefined, refusal, memory } = options;
   const hello = { ...ownHello({ maxMessageBytes, maxInFlight }, info), ...options.hello };
   return new FramedSession({
     role,
@@ -48,6 +49,7 @@ export function makeFramed(role: Role, host: FakeHost, options: EndOptions = {})
     app: { info, objection },
     arena: new Arena(),
     refusal,
+    memory,
   });
 }
 
@@ -59,16 +61,27 @@ export function makePlain(role: Role, host: FakeHost, options: EndOptions = {}):
 export class End {
   readonly role: Role;
   readonly host: FakeHost;
-  readonly session: Session;
+  session: Session;
   /** Whether its transport reads straight to where the session wants it, where it says so. */
   readsInto = true;
   hasSeenEnd = false;
   #into: Buffer | undefined;
+  readonly #options: EndOptions;
 
-  constructor(role: Role, clock: FakeClock, make: MakeSession, options?: EndOptions) {
+  constructor(role: Role, clock: FakeClock, make: MakeSession, options: EndOptions = {}) {
     this.role = role;
+    this.#options = options;
     this.host = new FakeHost(clock);
     this.session = make(role, this.host, options);
+  }
+
+  /** As the connection does when nothing has happened for a while: another session goes on where this one rested. */
+  rest(): boolean {
+    if (!(this.session instanceof FramedSession) || this.host.isFlushRequested || this.isGone) return false;
+    const memory = this.session.restingMemory;
+    if (memory === undefined) return false;
+    this.session = makeFramed(this.role, this.host, { ...this.#options, memory });
+    return true;
   }
 
   /** The end of a turn; returns whether anything was to be done. */

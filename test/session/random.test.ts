@@ -10,7 +10,7 @@ import { makeFramed, Pair } from "./pair.js";
 type Step =
   | { readonly kind: "send"; readonly size: number; readonly deadlineMs: number }
   | { readonly kind: "cancel" | "reply" | "fail"; readonly index: number; readonly size: number }
-  | { readonly kind: "block" | "drain" | "flush" | "deliver"; readonly side: "client" | "server" }
+  | { readonly kind: "block" | "drain" | "flush" | "deliver" | "rest"; readonly side: "client" | "server" }
   | { readonly kind: "part"; readonly side: "client" | "server"; readonly bytes: number }
   | { readonly kind: "close" | "lose"; readonly side: "client" | "server" }
   | { readonly kind: "advance"; readonly ms: number }
@@ -40,6 +40,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({ kind: fc.constant("part" as const), side, bytes: fc.oneof(fc.nat(40), fc.nat(150_000)) }),
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom("close" as const, "lose" as const), side }) },
+  { weight: 6, arbitrary: fc.record({ kind: fc.constant("rest" as const), side }) },
   { weight: 4, arbitrary: fc.record({ kind: fc.constant("advance" as const), ms: fc.nat(400) }) },
   { weight: 4, arbitrary: fc.record({ kind: fc.constantFrom("ping" as const, "settle" as const) }) },
 );
@@ -52,9 +53,11 @@ class Model {
   /** By the seed that its bytes begin with: what was answered to which message. */
   readonly #answers = new Map<number, Buffer>();
   readonly #answered = new Set<Exchange>();
+  readonly #maxInFlight: number;
   #isClosing = false;
 
   constructor(maxInFlight: number, cuts: readonly number[], readsInto: boolean) {
+    this.#maxInFlight = maxInFlight;
     this.pair = new Pair(makeFramed, { server: { limits: { maxInFlight } } });
     this.pair.client.readsInto = readsInto;
     this.pair.server.readsInto = readsInto;
@@ -98,6 +101,9 @@ class Model {
         break;
       case "deliver":
         pair.deliver(pair[step.side], step.side === "client" ? server : client);
+        break;
+      case "rest":
+        pair[step.side].rest();
         break;
       case "part":
         pair.deliverPart(pair[step.side], step.side === "client" ? server : client, step.bytes);
@@ -181,6 +187,8 @@ class Model {
   }
 
   #check(): void {
+    const handling = this.pair.server.host.exchanges.filter((exchange) => !this.#answered.has(exchange));
+    assert.equal(handling.length <= this.#maxInFlight, true, `${handling.length} handlers at once`);
     const seeds = new Set<number>();
     for (const { message } of this.pair.server.host.exchanges) {
       const bytes = Buffer.from(message!.bytes);
