@@ -15,27 +15,46 @@ export interface ListenNetOptions {
 
 /** Takes the address and hands over every connection to it. */
 export async function listenNet(target: SocketTarget, options: ListenNetOptions): Promise<Listener> {
-  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (accepted) => {
-    options.onTransport(new NetTransport(target.text, (self) => accepted.on("data", (bytes) => self.onRead(bytes))));
+  let accepted = 0;
+  const onTransport = (transport: Transport) => {
+    accepted++;
+    options.onTransport(transport);
+  };
+  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
+    onTransport(new NetTransport(target.text, (self) => socket.on("data", (bytes) => self.onRead(bytes))));
   });
   const { mode, backlog } = options;
   const file = target.kind === "path" ? await bindSocketFile(server, target.path, { mode, backlog }) : undefined;
   if (target.kind === "abstract") await listenAbstract(server, target.name, target.text, backlog);
   takeHandles(server, (handle) => {
-    options.onTransport(new NetTransport(target.text, (self) => socketOf(handle, self)));
+    onTransport(new NetTransport(target.text, (self) => socketOf(handle, self)));
   });
   server.on("error", (error) => options.onError(fromSystem(error, "listen", target.text)));
-  return { address: target.text, close: () => closeServer(server, file) };
+  return { address: target.text, close: () => closeServer(server, file, backlog, () => accepted) };
 }
 
-async function closeServer(server: Server, file: SocketFile | undefined): Promise<void> {
+async function closeServer(
+  server: Server,
+  file: SocketFile | undefined,
+  backlog: number,
+  countAccepted: () => number,
+): Promise<void> {
   await file?.release();
-  // Who connected before the file went away is in the kernel's queue: one more turn hands all of them over.
-  await new Promise((resolve) => setImmediate(resolve));
-  await new Promise((resolve) => setImmediate(resolve));
+  // Who connected before the file went away is in the kernel's queue, and each turn of the event loop takes one of them:
+  // a turn that brings none has seen the queue empty. To an abstract name new ones may come for ever.
+  await turn();
+  for (let turns = 0; turns <= backlog; turns++) {
+    const before = countAccepted();
+    await turn();
+    if (countAccepted() === before) break;
+  }
   // Its callback would wait for connections, which are none of its business any more.
   server.close();
-  await new Promise((resolve) => setImmediate(resolve));
+  await turn();
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 function listenAbstract(server: Server, name: string, address: string, backlog: number): Promise<void> {
