@@ -124,8 +124,8 @@ export class Connection implements TransportEvents, SessionHost, Holder {
 
   // What the transport tells.
 
-  get expectedBytes(): number {
-    return this.#session?.expectedBytes ?? 0;
+  readInto(): Buffer | undefined {
+    return this.#session?.readInto();
   }
 
   onBytes(bytes: Buffer): void {

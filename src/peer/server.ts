@@ -15,7 +15,7 @@ export type Reply = string | Uint8Array | undefined;
  * Called once for each message, many at a time. Returning is the acknowledgement, and what it returns is the reply;
  * throwing makes the caller's `send` reject with `HANDLER_FAILED` and the error's message and `code`, never its stack.
  */
-export type Handler = (message: Message, context: Context) => Reply | Promise<Reply> | void | Promise<void>;
+export type Handler = (message: Message, context: Context) => Reply | undefined | Promise<Reply | undefined>;
 
 /** All sizes in bytes, all times in milliseconds, 0 ms for no limit. */
 export interface ListenOptions {

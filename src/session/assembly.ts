@@ -2,6 +2,8 @@ import { Message } from "../message.js";
 
 /** A declared size is only believed this far before its bytes come. */
 const FIRST_CAPACITY = 1_048_576;
+/** Less room than this is not worth a read of its own. */
+const MIN_SPARE_BYTES = 8_192;
 const EMPTY = Buffer.alloc(0);
 
 /** Collects the bytes of one message. Memory follows the bytes that came, not the size that was declared. */
@@ -31,10 +33,25 @@ export class Assembly {
     return this.#expected !== undefined && this.length + bytes > this.#expected;
   }
 
+  /**
+   * Where the next bytes may be put straight, at most so many; `append` then only counts them.
+   *
+   * @returns `undefined` when there is no room worth it
+   */
+  spare(bytes: number): Buffer | undefined {
+    if (this.length === this.#buffer.length && this.#expected !== undefined) this.#grow(this.length);
+    const end = Math.min(this.#buffer.length, this.length + bytes);
+    return end - this.length < MIN_SPARE_BYTES ? undefined : this.#buffer.subarray(this.length, end);
+  }
+
   append(bytes: Buffer, start: number, end: number): void {
     const needed = this.length + end - start;
-    if (needed > this.#buffer.length) this.#grow(needed);
-    bytes.copy(this.#buffer, this.length, start, end);
+    const isInPlace =
+      bytes.buffer === this.#buffer.buffer && bytes.byteOffset + start === this.#buffer.byteOffset + this.length;
+    if (!isInPlace) {
+      if (needed > this.#buffer.length) this.#grow(needed);
+      bytes.copy(this.#buffer, this.length, start, end);
+    }
     this.length = needed;
     this.windowBytes += end - start;
   }

@@ -83,13 +83,15 @@ export class FramedSession implements Session, FrameSink {
   /** What to make the next session on this connection with, when there is nothing that this one must stay for. */
   get restingMemory(): FramedMemory | undefined {
     const isQuiet = this.#memory.isGreeted && this.#phase === "open" && this.isIdle && !this.#isPaused;
+    if (this.#inbound?.isHandling === true) return undefined;
     const { isEmpty, isWritable } = this.#output;
     const rests = isQuiet && isEmpty && isWritable && this.#decoder.isAtBoundary;
     return rests && this.#options.limits.idleTimeoutMs === 0 ? this.#memory : undefined;
   }
 
-  get expectedBytes(): number {
-    return this.#decoder.remaining;
+  readInto(): Buffer | undefined {
+    const { remaining } = this.#decoder;
+    return remaining === 0 ? undefined : (this.#inbound ?? this.#outbound)?.readInto(remaining);
   }
 
   get heldBytes(): number {

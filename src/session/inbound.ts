@@ -58,8 +58,18 @@ export class Inbound implements OutputOwner<Exchange> {
     this.#resetter = resetter;
   }
 
+  /** Where the rest of the payload that is coming in belongs. */
+  readInto(bytes: number): Buffer | undefined {
+    return this.#current?.assembly?.spare(bytes);
+  }
+
   get isIdle(): boolean {
     return this.#exchanges.size === 0;
+  }
+
+  /** True while a handler runs, even if nobody waits for it any more. */
+  get isHandling(): boolean {
+    return this.#inFlight > 0;
   }
 
   get isReceiving(): boolean {

@@ -55,6 +55,11 @@ export class Outbound implements OutputOwner<Request> {
     this.#output = output;
   }
 
+  /** Where the rest of the payload that is coming in belongs. */
+  readInto(bytes: number): Buffer | undefined {
+    return this.#current?.assembly?.spare(bytes);
+  }
+
   get isIdle(): boolean {
     return this.#pending.size === 0 && this.#queued === 0 && this.#waiting.size === 0;
   }
@@ -197,6 +202,8 @@ export class Outbound implements OutputOwner<Request> {
   #release(request: Request): void {
     const { state } = request;
     request.state = "settled";
+    // The rest of a reply that is half there concerns nobody.
+    if (this.#current?.request === request) this.#current = undefined;
     this.#deadlines?.delete(request);
     if (state === "waiting") this.#waiting.drop(request);
     else if (state === "queued") {

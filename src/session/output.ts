@@ -8,6 +8,11 @@ import type { Outgoing } from "./session.js";
 const COPY_BYTES = 8_192;
 /** Larger bodies leave in pieces of this size, so that others pass between them. */
 export const PIECE_BYTES = 131_072;
+/**
+ * Large bodies take turns of this size. Most are finished in one: that is sooner for the first of them and later for
+ * none, and the receiver has fewer half-finished ones to keep.
+ */
+const TURN_BYTES = 1_048_576;
 /** One write carries about this much. */
 const WRITE_BYTES = 262_144;
 const MAX_CHUNKS = 128;
@@ -24,12 +29,20 @@ export interface OutputOwner<T extends Outgoing> {
   now(): number;
 }
 
+interface Bulk<T> {
+  readonly item: T;
+  /** From its first piece on. */
+  exchange: number | undefined;
+  /** How much of it may be out before the next large item has its turn. */
+  endOfTurn: number;
+}
+
 interface Writer {
   /** As `Transport.write`. */
   write(chunks: readonly Uint8Array[]): boolean;
 }
 
-/** Turns messages into frames and frames into few writes. Small ones go first, then one piece of each large one in turn. */
+/** Turns messages into frames and frames into few writes. Small ones go first, then pieces of large ones. */
 export class Output<T extends Outgoing> {
   isWritable = true;
   /** Bytes of control frames that wait. */
@@ -41,7 +54,7 @@ export class Output<T extends Outgoing> {
   readonly #small = new Fifo<T>();
   #control: Uint8Array[] = [];
   /** Large items, from before their first piece to their last. */
-  #bulk: { readonly item: T; exchange: number | undefined }[] = [];
+  #bulk: Bulk<T>[] = [];
   #chunks: Uint8Array[] = [];
   #chunkBytes = 0;
   #segmentStart = 0;
@@ -115,14 +128,22 @@ export class Output<T extends Outgoing> {
       if (this.#putFirst(item)) done.push(item);
     }
     while (this.#hasRoom()) {
-      const turn = this.#bulk.shift();
+      const [turn] = this.#bulk;
       if (turn === undefined) break;
       turn.exchange ??= this.#owner.begin(turn.item);
-      if (this.#putPiece(turn.item, turn.exchange)) done.push(turn.item);
-      else this.#bulk.push(turn);
+      const isDone = this.#putPiece(turn.item, turn.exchange);
+      if (isDone) done.push(turn.item);
+      if (isDone || turn.item.sentBytes >= turn.endOfTurn) this.#endTurn(turn, isDone);
     }
     this.#closeSegment();
     return done;
+  }
+
+  #endTurn(turn: Bulk<T>, isDone: boolean): void {
+    this.#bulk.shift();
+    if (isDone) return;
+    turn.endOfTurn = turn.item.sentBytes + TURN_BYTES;
+    this.#bulk.push(turn);
   }
 
   #hasRoom(): boolean {
@@ -136,7 +157,7 @@ export class Output<T extends Outgoing> {
   #putFirst(item: T): boolean {
     const { body } = item;
     if (body.length > PIECE_BYTES) {
-      this.#bulk.push({ item, exchange: undefined });
+      this.#bulk.push({ item, exchange: undefined, endOfTurn: TURN_BYTES });
       return false;
     }
     const exchange = this.#owner.begin(item);

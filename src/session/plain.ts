@@ -39,9 +39,8 @@ export class PlainSession implements Session {
     this.#state = role === "server" ? { kind: "receiving" } : { kind: "new" };
   }
 
-  /** Nobody knows; a message that is long already will be longer. */
-  get expectedBytes(): number {
-    return this.#assembly?.length ?? 0;
+  readInto(): Buffer | undefined {
+    return this.#assembly?.spare(this.#limits.maxMessageBytes);
   }
 
   get heldBytes(): number {

@@ -52,8 +52,8 @@ export interface Session {
   readonly nextDeadline: number;
   tick(now: number): void;
 
-  /** How many bytes are known to be still to come of what is being received. */
-  readonly expectedBytes: number;
+  /** As `TransportEvents.readInto`. */
+  readInto(): Buffer | undefined;
   /** Bytes that this side holds for the other: messages until they are answered, replies until they are out. */
   readonly heldBytes: number;
   /** True while nothing more should be read. */

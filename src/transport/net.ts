@@ -4,15 +4,13 @@ import type { SocketTarget } from "./resolve.js";
 import type { Transport, TransportEvents } from "./transport.js";
 
 /**
- * Bulk data is read with a buffer that empties a full socket in one call. Small messages are read with a small one: what
- * each read brought is answered before the next, so that the other side goes to work while this one still does.
+ * Small messages are read with a small buffer: what each read brought is answered before the next, so that the other side
+ * goes to work while this one still does. The bytes of large ones are read straight to where they belong.
  * One serves every socket of the thread: libuv reads into it and hands it over in the same breath, so that no two
  * reads are ever in it at once.
  */
-const BULK_READ_BYTES = 524_288;
-const SMALL_READ_BYTES = 8_192;
-let bulkBuffer: Buffer | undefined;
-let smallBuffer: Buffer | undefined;
+const READ_BYTES = 8_192;
+let readBuffer: Buffer | undefined;
 /** Whose read was handed over last: the next buffer is chosen right after it. */
 let lastReader: NetTransport | undefined;
 
@@ -46,16 +44,12 @@ export class NetTransport implements Transport {
   readonly #address: string;
   #events: TransportEvents | undefined;
   #error: EarshotError | undefined;
+  #isPaused = false;
 
   /** @internal use `dialNet` and `listenNet`. */
   constructor(address: string, makeSocket: (transport: NetTransport) => Socket) {
     this.#address = address;
     this.#socket = makeSocket(this);
-  }
-
-  /** @internal */
-  get expectedBytes(): number {
-    return this.#events?.expectedBytes ?? 0;
   }
 
   /** @internal */
@@ -108,11 +102,20 @@ export class NetTransport implements Transport {
   }
 
   pause(): void {
+    this.#isPaused = true;
     this.#socket.pause();
+    // A `resume` of the same turn begins to read when the turn is over, whatever was called after it.
+    process.nextTick(stayPaused, this);
   }
 
   resume(): void {
+    this.#isPaused = false;
     this.#socket.resume();
+  }
+
+  /** @internal */
+  get isPaused(): boolean {
+    return this.#isPaused;
   }
 
   close(): void {
@@ -120,15 +123,19 @@ export class NetTransport implements Transport {
   }
 }
 
+function stayPaused(transport: NetTransport): void {
+  if (transport.isPaused) transport.socket.pause();
+}
+
 /** A small high-water mark makes `drain` follow every write that did not leave at once. */
 export const SOCKET_OPTIONS = { allowHalfOpen: true, writableHighWaterMark: 1 };
 
-/** Which of the buffers above the next read goes to. */
+/** Where the next read goes to. */
 function chooseBuffer(): Buffer {
-  const expectedBytes = lastReader?.expectedBytes ?? 0;
-  bulkBuffer ??= Buffer.allocUnsafeSlow(BULK_READ_BYTES);
-  smallBuffer ??= bulkBuffer.subarray(0, SMALL_READ_BYTES);
-  return expectedBytes > SMALL_READ_BYTES ? bulkBuffer : smallBuffer;
+  const reader = lastReader;
+  lastReader = undefined;
+  readBuffer ??= Buffer.allocUnsafeSlow(READ_BYTES);
+  return reader?.events?.readInto() ?? readBuffer;
 }
 
 /** How a socket reads for a transport. */

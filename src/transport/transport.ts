@@ -27,8 +27,11 @@ export interface Transport {
 }
 
 export interface TransportEvents {
-  /** How many bytes surely belong to what is being received: a hint how much to read at once. */
-  readonly expectedBytes: number;
+  /**
+   * Where the next bytes may be read to straight, because it is known where they belong; they are handed to `onBytes` all
+   * the same. Asked after each `onBytes`, for the next read only. `undefined`: anywhere.
+   */
+  readInto(): Buffer | undefined;
   /** The bytes are borrowed: they are overwritten after this call returns. */
   onBytes(bytes: Buffer): void;
   /** The other side will send no more. */
