@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Arena } from "../../src/session/arena.js";
 import { pattern } from "../support/bytes.js";
 import { makeFramed, Pair } from "./pair.js";
 import { describe, frame, framesOf, greeting, TYPE } from "./raw.js";
@@ -79,6 +80,18 @@ test("no frame of a large message is longer than 128 KiB, and the first declares
   );
   for (const { payload } of frames) assert.ok(payload.length / 2 <= 131_072, "a long piece");
   assert.equal(Buffer.from(frames[0]!.payload, "hex").readBigUInt64LE(0), 1_000_000n);
+});
+
+test("128 KiB are still one frame, one byte more is cut", () => {
+  for (const [size, count] of [
+    [131_072, 1],
+    [131_073, 2],
+  ] as const) {
+    const pair = connect();
+    pair.client.send(pattern(size));
+    pair.client.flush();
+    assert.equal(framesOf(pair.client.host.written).length, count);
+  }
 });
 
 test("a small message passes a large one that was sent before it", () => {
@@ -167,6 +180,19 @@ test("what waits for the transport is not written twice, and its buffers stay as
     pair.settle();
   }
   assert.equal(pair.server.host.exchanges.length, 300);
+});
+
+test("sessions that share an arena do not overwrite what another's transport still has", () => {
+  const arena = new Arena();
+  const [slow, quick] = [connect({ client: { arena } }), connect({ client: { arena } })];
+  slow.client.host.isWritable = false;
+  slow.client.send("a".repeat(1_000));
+  slow.client.flush();
+  for (let index = 0; index < 200; index++) quick.client.send("b".repeat(1_000));
+  quick.client.flush();
+  slow.client.drain();
+  slow.settle();
+  assert.equal(slow.server.host.exchanges[0]?.message?.text(), "a".repeat(1_000));
 });
 
 test("answers to pings that nobody reads stop the reading, and no more than that", () => {

@@ -28,6 +28,8 @@ export interface EndOptions {
   readonly hello?: Partial<Hello>;
   readonly refusal?: EarshotError;
   readonly memory?: FramedMemory;
+  /** One of its own where nothing is said. */
+  readonly arena?: Arena;
 }
 
 export type MakeSession = (role: Role, host: FakeHost, options?: EndOptions) => Session;
@@ -47,7 +49,7 @@ export function makeFramed(role: Role, host: FakeHost, options: EndOptions = {})
     limits,
     greetings: new Greetings(hello),
     app: { info, objection },
-    arena: new Arena(),
+    arena: options.arena ?? new Arena(),
     refusal,
     memory,
   });
