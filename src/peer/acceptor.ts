@@ -4,7 +4,8 @@ import type { Exchange } from "../session/session.js";
 import type { Listener, Transport } from "../transport/transport.js";
 import type { Hello } from "../wire/hello.js";
 import { Budget } from "./budget.js";
-import { Connection, type ConnectionOwner, type ConnectionSetup } from "./connection.js";
+import { Connection } from "./connection.js";
+import type { ConnectionOwner, ConnectionSetup } from "./connection-setup.js";
 import { Context } from "./context.js";
 import { checkApp, checkChoice, greetingsOf, type LISTEN_DEFAULTS, type Logger, SILENT } from "./options.js";
 import type { Handler, ListenOptions } from "./server.js";
@@ -24,7 +25,8 @@ export class Acceptor implements ConnectionOwner {
   /** Resolves when everything is closed. */
   readonly closed: Promise<void>;
   #resolveClosed: () => void = () => {};
-  #phase: "open" | "closing" | "draining" | "closed" = "open";
+  /** While `closing` the kernel still hands over connections; while `cutting` they are not wanted any more. */
+  #phase: "open" | "closing" | "cutting" | "draining" | "closed" = "open";
   #graceTimer: NodeJS.Timeout | undefined;
   #lastId = 0;
 
@@ -59,6 +61,10 @@ export class Acceptor implements ConnectionOwner {
   }
 
   accept(transport: Transport): void {
+    if (this.#phase === "cutting") {
+      transport.close();
+      return;
+    }
     const id = ++this.#lastId;
     if (this.#connections.size < this.#maxConnections) {
       this.#connections.add(new Connection(id, transport, this.#setup));
@@ -149,7 +155,7 @@ export class Acceptor implements ConnectionOwner {
 
   async #drain(listener: Listener): Promise<void> {
     await listener.close();
-    if (this.#phase === "closing") this.#phase = "draining";
+    this.#phase = "draining";
     for (const connection of this.#connections) {
       connection.close("CONNECTION_CLOSED", "the server is closing");
     }
@@ -158,6 +164,7 @@ export class Acceptor implements ConnectionOwner {
   }
 
   #cut(): void {
+    if (this.#phase === "closing") this.#phase = "cutting";
     const error = new EarshotError("CONNECTION_CLOSED", "the server has closed", { op: "close" });
     for (const connection of [...this.#connections, ...this.#refused]) connection.abort(error);
   }
