@@ -53,8 +53,8 @@ export async function run(args: readonly string[]) {
   if (!values.quiet) await announce(server, address, values);
   const code = await Promise.race([server.closed, ending.forced]);
   if (code !== undefined) {
-    // The handlers are told before the process ends: commands that they run end with it.
-    void server.close();
+    // Cuts what is left. Its handlers are told before the process ends, and kill the commands that they run.
+    await server.close();
     return code;
   }
   ending.throwIfFailed();

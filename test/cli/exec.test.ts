@@ -86,13 +86,13 @@ test("a command whose output has no end is killed", LIMIT, async (t) => {
 });
 
 test("--timeout-ms ends a command that takes too long, and what it has started", LIMIT, async (t) => {
-  const { client, directory } = await executing(t, "sleep 1000 & echo $! > pid; wait", ["--timeout-ms", "300"]);
+  const { client, directory } = await executing(t, "sleep 100 & echo $! > pid; wait", ["--timeout-ms", "300"]);
   await assert.rejects(client.send("x"), /the command was killed after 300 ms/);
   assertGone(join(directory, "pid"));
 });
 
 test("the command is killed when its caller gives up", LIMIT, async (t) => {
-  const { client, directory, server } = await executing(t, "sleep 1000 & echo $! > pid; mv pid pid2; wait");
+  const { client, directory, server } = await executing(t, "sleep 100 & echo $! > pid; mv pid pid2; wait");
   const controller = new AbortController();
   const sent = client.send("x", { signal: controller.signal });
   const pid = join(directory, "pid2");

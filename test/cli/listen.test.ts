@@ -247,13 +247,19 @@ for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
 
 test("a second signal cuts what is in hand, kills its command, and ends at once", LIMIT, async (t) => {
   const path = join(temporaryDirectory(t), "s");
-  const server = await listening(t, path, ["--exec", "echo $$ >&2; exec sleep 1000 > /dev/null"]);
+  const fifo = join(temporaryDirectory(t), "fifo");
+  // Whoever reads the pipe sees its end when the last who can write is gone.
+  const command = `mkfifo "${fifo}"; exec 9> "${fifo}"; echo begun >&9; sleep 100`;
+  const server = await listening(t, path, ["--exec", command]);
   const sent = (await client(t, path)).send("x").catch(codeOf);
-  await server.says("stdout", "x\n");
+  await untilExists(fifo);
+  const reader = new Program(t, "cat", [fifo]);
+  await reader.says("stdout", "begun\n");
   server.signal("SIGINT");
   await untilGone(path);
   server.signal("SIGTERM");
   const { code, signal } = await server.ended;
+  await reader.ended;
   assert.deepEqual({ code, signal }, { code: 143, signal: null });
   assert.equal(await sent, "CONNECTION_LOST");
 });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
+import { writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -154,11 +155,11 @@ test("send exits with 1 when a server answers in no language that it knows", LIM
   assert.equal(code, 1, stderr);
 });
 
-test("send stops reading standard input that has no end", LIMIT, async (t) => {
+test("send stops reading standard input that is too large", LIMIT, async (t) => {
   const path = await serve(t, echo);
   const program = new Program(t, "sh", [
     "-c",
-    `cat /dev/zero | "${process.execPath}" "${EARSHOT}" send "${path}" --max-message-bytes 100000`,
+    `head -c 200000000 /dev/zero | "${process.execPath}" "${EARSHOT}" send "${path}" --max-message-bytes 100000`,
   ]);
   const { code, stderr } = await program.ended;
   assert.match(stderr, /standard input: it has more than 100000 bytes/);
@@ -204,6 +205,16 @@ for (const [signal, number] of [
     await aborted.promise;
   });
 }
+
+test("send loads nothing that starts processes: every module is a part of each message's time", LIMIT, async (t) => {
+  const path = await serve(t, echo);
+  const hook = join(temporaryDirectory(t), "hook.cjs");
+  const script = 'process.on("exit", () => require("node:fs").writeSync(2, process.moduleLoadList.join("\\n")));';
+  writeFileSync(hook, script);
+  const { stderr } = await run(t, ["send", path, "x"], { env: { ...process.env, NODE_OPTIONS: `--require ${hook}` } });
+  assert.match(stderr, /NativeModule net$/m);
+  assert.doesNotMatch(stderr, /NativeModule child_process$/m);
+});
 
 test("send --verbose logs what the library does, --quiet nothing", LIMIT, async (t) => {
   const path = await serve(t, echo);
