@@ -7,7 +7,7 @@ import { Budget } from "./budget.js";
 import { Connection } from "./connection.js";
 import type { ConnectionOwner, ConnectionSetup } from "./connection-setup.js";
 import { Context } from "./context.js";
-import { checkApp, checkChoice, greetingsOf, type LISTEN_DEFAULTS, type Logger, SILENT } from "./options.js";
+import { checkApp, checkChoice, checkLogger, greetingsOf, type LISTEN_DEFAULTS, type Logger } from "./options.js";
 import type { Handler, ListenOptions } from "./server.js";
 
 /** So many connections over the limit are kept for the moment that it takes to tell them why they are refused. */
@@ -37,7 +37,7 @@ export class Acceptor implements ConnectionOwner {
     numbers: { readonly [K in keyof typeof LISTEN_DEFAULTS]: number },
   ) {
     const app = checkApp(options.app);
-    this.logger = options.logger ?? SILENT;
+    this.logger = checkLogger(options.logger);
     this.#address = address;
     this.#handler = handler;
     this.#maxConnections = numbers.maxConnections;

@@ -14,11 +14,12 @@ import {
   checkApp,
   checkChoice,
   checkGrace,
+  checkLogger,
+  checkSignal,
   checkTimeout,
   DIAL_DEFAULTS,
   greetingsOf,
   type Logger,
-  SILENT,
   withDefaults,
 } from "./options.js";
 import { checkBody, Pending, type WaitOptions } from "./pending.js";
@@ -120,7 +121,7 @@ export class Client implements AsyncDisposable {
 
   /** Returns false when it was over before it began. */
   #limit(pending: Pending, { timeoutMs, signal }: WaitOptions): boolean {
-    const isAborted = signal?.aborted === true;
+    const isAborted = checkSignal(signal)?.aborted === true;
     pending.limit(checkTimeout("timeoutMs", timeoutMs), signal, (request: Request) => {
       this.#channel.cancel(request, "CANCELLED");
     });
@@ -143,7 +144,8 @@ export async function dial(address: string, options: DialOptions = {}): Promise<
   const { maxMessageBytes, connectTimeoutMs } = withDefaults({ ...options }, DIAL_DEFAULTS);
   const wire = checkChoice("wire", options.wire, ["framed", "plain"]);
   const app = checkApp(options.app);
-  const logger = options.logger ?? SILENT;
+  const logger = checkLogger(options.logger);
+  const signal = checkSignal(options.signal);
   const target = resolveSocket(parseAddress(address), "dial");
   const limits: SessionLimits = {
     maxMessageBytes,
@@ -153,8 +155,8 @@ export async function dial(address: string, options: DialOptions = {}): Promise<
     idleTimeoutMs: 0,
   };
   const setup = { role: "client", wire, limits, greetings: greetingsOf(limits, app), app, arena: new Arena() } as const;
-  const connect = (signal?: AbortSignal) => dialNet(target, { timeoutMs: connectTimeoutMs, signal });
-  const transport = await connect(options.signal);
+  const connect = (until?: AbortSignal) => dialNet(target, { timeoutMs: connectTimeoutMs, signal: until });
+  const transport = await connect(signal);
 
   let onEnd: (error: EarshotError | undefined) => void = () => {};
   const closed = new Promise<EarshotError | undefined>((resolve) => {
@@ -169,7 +171,7 @@ export async function dial(address: string, options: DialOptions = {}): Promise<
     return new Client(target.text, channel, closed);
   }
   const channel = new FramedChannel(transport, { ...setup, budget: undefined }, onEnd);
-  if (options.app?.accepts !== undefined) await greeting(channel, target.text, options.signal);
+  if (options.app?.accepts !== undefined) await greeting(channel, target.text, signal);
   return new Client(target.text, channel, closed);
 }
 

@@ -111,18 +111,50 @@ export function checkChoice<T extends string>(name: string, value: T | undefined
 }
 
 /** @throws EarshotError `INVALID_ARGUMENT` */
+export function checkSignal(signal: AbortSignal | undefined): AbortSignal | undefined {
+  if (signal === undefined || typeof signal?.addEventListener === "function") return signal;
+  throw new EarshotError("INVALID_ARGUMENT", `Cannot use signal: ${String(signal)}; it is an AbortSignal`);
+}
+
+/** @throws EarshotError `INVALID_ARGUMENT` */
+export function checkLogger(logger: Logger | undefined): Logger {
+  if (logger === undefined) return SILENT;
+  const levels = ["debug", "info", "warn", "error"] as const;
+  if (levels.every((level) => typeof logger?.[level] === "function")) return logger;
+  const fact = `Cannot use logger: ${String(logger)}; it is an object with the functions ${levels.join(", ")}`;
+  throw new EarshotError("INVALID_ARGUMENT", fact);
+}
+
+/** @throws EarshotError `INVALID_ARGUMENT` */
 export function checkApp(app: App | undefined): OwnApp {
   if (app === undefined) return { info: undefined, objection: () => undefined };
+  if (typeof app !== "object" || app === null) {
+    throw new EarshotError("INVALID_ARGUMENT", `Cannot use app: ${String(app)}; it is an object with name and version`);
+  }
   for (const [name, value] of Object.entries({ "app.name": app.name, "app.version": app.version })) {
     if (typeof value === "string" && value.length > 0 && value.length <= MAX_APP_TEXT) continue;
     const fact = `Cannot use ${name}: ${JSON.stringify(value)}; it is a text of 1 to ${MAX_APP_TEXT} characters`;
     throw new EarshotError("INVALID_ARGUMENT", fact);
   }
   const info = { name: app.name, version: app.version };
-  const { accepts } = app;
+  return { info, objection: objectionOf(info, app.accepts) };
+}
+
+function objectionOf(info: AppInfo, accepts: App["accepts"]): OwnApp["objection"] {
+  const isList = Array.isArray(accepts) && accepts.every((version) => typeof version === "string");
+  if (accepts !== undefined && typeof accepts !== "function" && !isList) {
+    const fact = `Cannot use app.accepts: ${JSON.stringify(accepts)}; it is a list of versions, or a function`;
+    throw new EarshotError("INVALID_ARGUMENT", fact);
+  }
   const accept =
     typeof accepts === "function" ? accepts : (other: AppInfo | undefined) => isListed(info, accepts, other);
-  return { info, objection: (other) => (accept(other) ? undefined : describeMismatch(info, other)) };
+  return (other) => {
+    try {
+      return accept(other) ? undefined : describeMismatch(info, other);
+    } catch (error) {
+      return `${describeMismatch(info, other)} (app.accepts failed: ${String(error)})`;
+    }
+  };
 }
 
 function isListed(own: AppInfo, accepts: readonly string[] | undefined, other: AppInfo | undefined): boolean {

@@ -6,7 +6,15 @@ import { resolveSocket } from "../transport/resolve.js";
 import type { Listener } from "../transport/transport.js";
 import { Acceptor } from "./acceptor.js";
 import type { Context } from "./context.js";
-import { type App, type CloseOptions, checkGrace, LISTEN_DEFAULTS, type Logger, withDefaults } from "./options.js";
+import {
+  type App,
+  type CloseOptions,
+  checkGrace,
+  checkSignal,
+  LISTEN_DEFAULTS,
+  type Logger,
+  withDefaults,
+} from "./options.js";
 
 /** A reply; nothing at all is an empty one. Bytes must stay unchanged until they are out. */
 export type Reply = string | Uint8Array | undefined;
@@ -98,7 +106,7 @@ export async function listen(address: string, handler: Handler, options: ListenO
     throw new EarshotError("INVALID_ARGUMENT", "Cannot listen without a handler: the second argument is a function");
   }
   const numbers = withDefaults({ ...options }, LISTEN_DEFAULTS);
-  const { signal } = options;
+  const signal = checkSignal(options.signal);
   const target = resolveSocket(parseAddress(address), "listen");
   if (signal?.aborted)
     throw failure("CANCELLED", "listen", target.text, "its signal was aborted", { cause: signal.reason });
