@@ -44,6 +44,12 @@ test("listen's hint names a plain wire, and works with a path that a shell would
   assert.equal((await new Program(t, "sh", ["-c", line]).ended).stdout.toString(), "hello");
 });
 
+test("listen's hint for a relative path works in every directory", LIMIT, async (t) => {
+  const cwd = temporaryDirectory(t);
+  const server = await listening(t, "./s", ["--echo"], { cwd });
+  await server.says("stderr", ` send unix:${cwd}/s hello\n`);
+});
+
 test("listen prints text with a newline, and keeps one that is there", LIMIT, async (t) => {
   const path = join(temporaryDirectory(t), "s");
   const server = await listening(t, path);
