@@ -28,7 +28,9 @@ const IMPURE =
 /** Who has timers and turns of its own, and why. */
 const MAY_WAIT: Readonly<Record<string, string>> = {
   "src/cli/exec.ts": "how long a command may run",
-  "src/peer/connection.ts": "the one timer of a connection, and the end of a turn",
+  "src/peer/alarm.ts": "the one timer of a connection",
+  "src/peer/connection.ts": "the end of a turn",
+  "src/peer/plain-channel.ts": "how long a message may wait for its connection",
   "src/peer/acceptor.ts": "how long closing may take",
   "src/peer/client.ts": "how long closing may take",
   "src/transport/net.ts": "how long dialing may take, and when to try a full queue again",

@@ -1,42 +1,20 @@
 import { EarshotError } from "../errors.js";
-import type { Arena } from "../session/arena.js";
-import { type FramedMemory, FramedSession } from "../session/framed.js";
-import type { Greetings } from "../session/handshake.js";
-import { PlainSession } from "../session/plain.js";
-import type { Exchange, OwnApp, Request, Session, SessionHost, SessionLimits } from "../session/session.js";
+import { FramedSession } from "../session/framed.js";
+import type { FramedMemory } from "../session/framed-options.js";
+import type { Exchange, Request, Session, SessionHost } from "../session/session.js";
 import type { Transport, TransportEvents } from "../transport/transport.js";
 import type { FailureName } from "../wire/failure.js";
 import type { Hello } from "../wire/hello.js";
 import { detectWire } from "../wire/preface.js";
-import { type Budget, type Holder, STALL_MS } from "./budget.js";
+import { type Alarm, setAlarm } from "./alarm.js";
+import { type Holder, STALL_MS } from "./budget.js";
+import { type ConnectionSetup, makeSession } from "./connection-setup.js";
 
 /** How long the other side may take to close its direction after this side has closed its own. */
 const LINGER_MS = 2_000;
 
 /** After so long without anything a connection lets go of all that it can make again. */
 const REST_AFTER_MS = 5;
-
-/** What all connections of a server or client have in common. */
-export interface ConnectionSetup {
-  readonly role: "client" | "server";
-  readonly wire: "auto" | "framed" | "plain";
-  readonly limits: SessionLimits;
-  readonly greetings: Greetings;
-  readonly app: OwnApp;
-  readonly arena: Arena;
-  readonly budget: Budget | undefined;
-  readonly owner: ConnectionOwner;
-}
-
-export interface ConnectionOwner {
-  onGreeting(connection: Connection, hello: Hello): void;
-  onExchange(connection: Connection, exchange: Exchange): void;
-  onCallerGone(connection: Connection, exchange: Exchange, error: EarshotError): void;
-  /** The other side takes no new messages on this connection. */
-  onClosing(connection: Connection, error: EarshotError): void;
-  /** Comes once and last. @param error why, unless either side simply ended it. */
-  onClosed(connection: Connection, error: EarshotError | undefined): void;
-}
 
 /** Joins a transport and a session, and holds the only timer. */
 export class Connection implements TransportEvents, SessionHost, Holder {
@@ -51,9 +29,8 @@ export class Connection implements TransportEvents, SessionHost, Holder {
   #memory: FramedMemory | undefined;
   /** The first bytes, while they do not tell the wire. */
   #prefix: Buffer | undefined;
-  #timer: NodeJS.Timeout | undefined;
+  #alarm: Alarm | undefined;
   // Times are whole milliseconds and 0 is none: small integers cost an idle connection nothing.
-  #timerAt = 0;
   #endedAt = 0;
   #waitingSince = 0;
   #isFlushRequested = false;
@@ -69,7 +46,7 @@ export class Connection implements TransportEvents, SessionHost, Holder {
     this.#setup = setup;
     this.#refusal = refusal;
     this.lastActiveAt = this.now();
-    if (setup.wire !== "auto") this.#session = this.#makeSession(setup.wire);
+    if (setup.wire !== "auto") this.#session = makeSession(setup.wire, this, setup, refusal);
     transport.start(this);
     this.#settle();
   }
@@ -116,9 +93,8 @@ export class Connection implements TransportEvents, SessionHost, Holder {
 
   /** Ends the connection when everything in flight is finished. */
   close(code: FailureName, text: string): void {
-    const session = this.#awake();
-    if (session === undefined) this.abort(undefined);
-    else session.close(code, text);
+    if (this.#awake() === undefined) this.abort(undefined);
+    this.#session?.close(code, text);
     this.#settle();
   }
 
@@ -130,24 +106,22 @@ export class Connection implements TransportEvents, SessionHost, Holder {
 
   onBytes(bytes: Buffer): void {
     this.lastActiveAt = this.now();
-    const session = this.#awake();
-    if (session === undefined) this.#decide(bytes);
-    else session.receive(bytes);
+    if (this.#awake() === undefined) this.#decide(bytes);
+    else this.#session?.receive(bytes);
     this.#settle();
   }
 
   onEnd(): void {
     if (this.#session === undefined && this.#prefix !== undefined) this.#begin("plain", this.#prefix);
-    const session = this.#awake();
-    if (session === undefined) this.abort(undefined);
-    else session.receiveEnd();
+    if (this.#awake() === undefined) this.abort(undefined);
+    this.#session?.receiveEnd();
     this.#settle();
   }
 
   onDrain(): void {
     this.lastActiveAt = this.now();
     this.#isBlocked = false;
-    if (this.#isEnded && this.#setup.role === "server") this.#endedAt = this.lastActiveAt;
+    if (this.#isEnded) this.#endedAt = this.lastActiveAt;
     this.#session?.drained();
     this.#settle();
   }
@@ -155,7 +129,7 @@ export class Connection implements TransportEvents, SessionHost, Holder {
   onClose(error?: EarshotError): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    clearTimeout(this.#timer);
+    clearTimeout(this.#alarm?.timer);
     const cause = this.#error ?? error;
     // A session that rests has nothing to lose, and an error costs more than all the rest of closing.
     if (this.#session?.isIdle === false) {
@@ -172,8 +146,7 @@ export class Connection implements TransportEvents, SessionHost, Holder {
   }
 
   write(chunks: readonly Uint8Array[]): boolean {
-    if (this.#isClosed) return true;
-    this.#isBlocked = !this.#transport.write(chunks);
+    this.#isBlocked = !this.#isClosed && !this.#transport.write(chunks);
     return !this.#isBlocked;
   }
 
@@ -195,8 +168,8 @@ export class Connection implements TransportEvents, SessionHost, Holder {
     // A framed client ends when it has all its answers: there is nothing to wait for.
     if (this.#setup.role === "client" && this.wire === "framed") this.#transport.close();
     else this.#transport.end();
-    this.#isEnded = true;
-    if (!this.#isBlocked && this.#setup.role === "server") this.#endedAt = this.now();
+    this.#isEnded = this.#setup.role === "server";
+    if (!this.#isBlocked && this.#isEnded) this.#endedAt = this.now();
   }
 
   abort(error: EarshotError | undefined): void {
@@ -250,20 +223,14 @@ export class Connection implements TransportEvents, SessionHost, Holder {
       this.abort(this.#refusal);
       return;
     }
-    this.#session = this.#makeSession(wire);
+    this.#session = makeSession(wire, this, this.#setup, this.#refusal);
     this.#session.receive(bytes);
-  }
-
-  #makeSession(wire: "framed" | "plain"): Session {
-    const { role, limits, greetings, app, arena } = this.#setup;
-    if (wire === "plain") return new PlainSession(role, this, limits);
-    const [refusal, memory] = [this.#refusal, this.#memory];
-    return new FramedSession({ role, host: this, limits, greetings, app, arena, refusal, memory });
   }
 
   /** The session; one that rested is there again. */
   #awake(): Session | undefined {
-    if (this.#session === undefined && this.#memory !== undefined) this.#session = this.#makeSession("framed");
+    if (this.#session === undefined && this.#memory !== undefined)
+      this.#session = makeSession("framed", this, this.#setup, undefined, this.#memory);
     return this.#session;
   }
 
@@ -273,28 +240,20 @@ export class Connection implements TransportEvents, SessionHost, Holder {
     return this.#session.restingMemory;
   }
 
-  /** Most connections are idle most of the time: then only what must be known is kept. */
-  #rest(): void {
-    const memory = this.#restingMemory;
-    if (memory === undefined) return;
-    this.#memory = memory;
-    this.#session = undefined;
-  }
-
   /** After anything has happened: budget, reading and timer follow. */
   #settle(): void {
     if (this.#isClosed) return;
-    const session = this.#session;
-    if (session !== undefined) this.#setup.budget?.update(this, session.heldBytes);
+    if (this.#session !== undefined) this.#setup.budget?.update(this, this.#session.heldBytes);
     this.#syncReading();
-    this.#arm(this.#nextDeadline());
+    const times = { now: this.now(), soon: this.lastActiveAt + REST_AFTER_MS };
+    this.#alarm = setAlarm(this.#alarm, this.#nextDeadline(), times, tick, this);
   }
 
   #syncReading(): void {
     const shouldPause = this.#waitingSince !== 0 || this.#session?.isCongested === true;
     if (shouldPause === this.#isPaused) return;
     this.#isPaused = shouldPause;
-    if (this.#session !== undefined) this.#session.isPaused = shouldPause;
+    this.#session?.paused(shouldPause);
     if (shouldPause) this.#transport.pause();
     else this.#transport.resume();
   }
@@ -302,37 +261,27 @@ export class Connection implements TransportEvents, SessionHost, Holder {
   #nextDeadline(): number {
     let next = this.#session?.nextDeadline ?? Infinity;
     const { handshakeTimeoutMs } = this.#setup.limits;
-    const isUndecided = this.#session === undefined && this.#memory === undefined;
-    if (isUndecided && handshakeTimeoutMs > 0) next = this.lastActiveAt + handshakeTimeoutMs;
+    if (this.wire === undefined && handshakeTimeoutMs > 0) next = this.lastActiveAt + handshakeTimeoutMs;
     if (next === Infinity && this.#restingMemory !== undefined) next = this.lastActiveAt + REST_AFTER_MS;
     if (this.#endedAt > 0) next = Math.min(next, this.#endedAt + LINGER_MS);
     return this.#waitingSince > 0 ? Math.min(next, this.#waitingSince + STALL_MS) : next;
   }
 
-  /** The timer is never moved back: one that comes early looks again. */
-  #arm(at: number): void {
-    if (at === Infinity) {
-      if (this.#timer === undefined) return;
-      clearTimeout(this.#timer);
-      this.#timer = undefined;
-      return;
-    }
-    if (this.#timer !== undefined && this.#timerAt <= at) return;
-    clearTimeout(this.#timer);
-    this.#timerAt = Math.ceil(at);
-    this.#timer = setTimeout(tick, Math.max(1, Math.min(at - this.now(), 0x7fff_ffff)), this);
-    this.#timer.unref();
-  }
-
   /** @internal the timer. */
   tickNow(): void {
-    this.#timer = undefined;
+    this.#alarm = undefined;
     const now = this.now();
-    if (now >= this.lastActiveAt + REST_AFTER_MS) this.#rest();
+    const memory = now >= this.lastActiveAt + REST_AFTER_MS ? this.#restingMemory : undefined;
+    if (memory !== undefined) {
+      // Most connections are idle most of the time: then only what must be known is kept.
+      this.#memory = memory;
+      this.#session = undefined;
+    }
     if (this.#endedAt > 0 && now >= this.#endedAt + LINGER_MS) this.abort(undefined);
     else if (this.#session !== undefined) this.#session.tick(now);
-    else if (this.#memory === undefined && now >= this.#nextDeadline())
+    else if (this.#memory === undefined && now >= this.#nextDeadline()) {
       this.abort(new EarshotError("TIMEOUT", "Nothing came on the connection"));
+    }
     if (this.#waitingSince > 0 && now >= this.#waitingSince + STALL_MS) {
       this.#waitingSince = now;
       this.#setup.budget?.relieve(now);

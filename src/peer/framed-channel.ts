@@ -3,7 +3,8 @@ import type { Exchange, Request } from "../session/session.js";
 import type { Transport } from "../transport/transport.js";
 import type { AppInfo, Hello } from "../wire/hello.js";
 import type { Channel } from "./channel.js";
-import { Connection, type ConnectionOwner, type ConnectionSetup } from "./connection.js";
+import { Connection } from "./connection.js";
+import type { ConnectionOwner, ConnectionSetup } from "./connection-setup.js";
 
 /** One connection, shared by all messages. */
 export class FramedChannel implements Channel, ConnectionOwner {

@@ -2,7 +2,8 @@ import { EarshotError } from "../errors.js";
 import type { Exchange, Request } from "../session/session.js";
 import type { Transport } from "../transport/transport.js";
 import type { Channel } from "./channel.js";
-import { Connection, type ConnectionOwner, type ConnectionSetup } from "./connection.js";
+import { Connection } from "./connection.js";
+import type { ConnectionOwner, ConnectionSetup } from "./connection-setup.js";
 import { clientClosed } from "./framed-channel.js";
 
 /** Longer than any timer of Node can be. */

@@ -1,46 +1,21 @@
 import { EarshotError } from "../errors.js";
 import { FrameDecoder, type FrameSink, violation } from "../wire/decode.js";
-import { encodeControl } from "../wire/encode.js";
-import { decodeFailure, encodeFailure, type FailureName, isFailureName } from "../wire/failure.js";
+import { decodeFailure, type FailureName, isFailureName } from "../wire/failure.js";
 import { FrameType, PING_BYTES } from "../wire/frame.js";
-import type { Arena } from "./arena.js";
 import { ControlReader } from "./control-reader.js";
-import { agree, type Greetings, PrefaceReader } from "./handshake.js";
+import { ControlWriter } from "./control-writer.js";
+import { FramedMemory, type FramedOptions } from "./framed-options.js";
+import { agree, PrefaceReader } from "./handshake.js";
 import { Inbound } from "./inbound.js";
 import { BodyReader } from "./incoming.js";
-import { Liveness, type Overdue } from "./liveness.js";
+import { Liveness, timedOut } from "./liveness.js";
 import { Outbound } from "./outbound.js";
 import { Output } from "./output.js";
 import { Pings } from "./pings.js";
-import type { Body, Exchange, OwnApp, Request, Session, SessionHost, SessionLimits } from "./session.js";
+import type { Body, Exchange, Request, Session, SessionHost } from "./session.js";
 
 /** So much of what only answers the other side may wait for it before nothing more is read. */
 const MAX_CONTROL_WAITING_BYTES = 65_536;
-
-export interface FramedOptions {
-  readonly role: "client" | "server";
-  readonly host: SessionHost;
-  readonly limits: SessionLimits;
-  readonly greetings: Greetings;
-  readonly app: OwnApp;
-  readonly arena: Arena;
-  /** Why a server has no place for this connection; said when both have greeted. */
-  readonly refusal?: EarshotError | undefined;
-  /** Of a session on the same connection that was let go because it rested. */
-  readonly memory?: FramedMemory | undefined;
-}
-
-/** All that has to be known of a connection while nothing happens on it. */
-export class FramedMemory {
-  /** Whether this side has greeted, and whether the other side's HELLO has come and suits. */
-  hasGreeted = false;
-  isGreeted = false;
-  /** The highest exchange so far. */
-  lastId = 0;
-  /** What the other side takes; known from its HELLO on. */
-  peerMaxMessageBytes: number | undefined = undefined;
-  peerMaxInFlight: number | undefined = undefined;
-}
 
 /** The framed wire: routes frames to those who keep exchanges, pings and times. */
 export class FramedSession implements Session, FrameSink {
@@ -54,6 +29,7 @@ export class FramedSession implements Session, FrameSink {
   readonly #outbound: Outbound | undefined;
   readonly #output: Output<Request> | Output<Exchange>;
   readonly #memory: FramedMemory;
+  readonly #writer: ControlWriter;
   #preface: PrefaceReader | undefined;
   #control: ControlReader | undefined;
   #pings: Pings | undefined;
@@ -67,25 +43,26 @@ export class FramedSession implements Session, FrameSink {
     this.#memory = memory;
     this.#reader = new BodyReader(limits.maxMessageBytes, host);
     this.#liveness = new Liveness(limits, host.now(), memory.isGreeted);
+    this.#writer = new ControlWriter(host, memory, options.greetings);
     if (!memory.isGreeted) this.#preface = new PrefaceReader();
     if (options.role === "client") {
-      this.#outbound = new Outbound(host, this.#reader, limits.maxMessageBytes, memory, this);
+      this.#outbound = new Outbound(host, this.#reader, limits.maxMessageBytes, memory, this.#writer);
       const output = new Output<Request>(arena, this.#outbound, host);
       this.#outbound.output = output;
       this.#output = output;
-      this.#greet();
     } else {
-      this.#inbound = new Inbound(host, limits, this.#reader, memory, this);
+      this.#inbound = new Inbound(host, limits, this.#reader, memory, this.#writer);
       this.#output = new Output<Exchange>(arena, this.#inbound, host);
     }
+    this.#writer.output = this.#output;
+    if (options.role === "client") this.#writer.sendGreeting();
   }
 
   /** What to make the next session on this connection with, when there is nothing that this one must stay for. */
   get restingMemory(): FramedMemory | undefined {
-    const isQuiet = this.#memory.isGreeted && this.#phase === "open" && this.isIdle && !this.#isPaused;
+    if (!this.#memory.isGreeted || this.#phase !== "open" || !this.isIdle || this.#isPaused) return undefined;
     if (this.#inbound?.isHandling === true) return undefined;
-    const { isEmpty, isWritable } = this.#output;
-    const rests = isQuiet && isEmpty && isWritable && this.#decoder.isAtBoundary;
+    const rests = this.#output.isEmpty && this.#output.isWritable && this.#decoder.isAtBoundary;
     return rests && this.#options.limits.idleTimeoutMs === 0 ? this.#memory : undefined;
   }
 
@@ -142,12 +119,12 @@ export class FramedSession implements Session, FrameSink {
   }
 
   send(request: Request): void {
-    const limit = this.#memory.peerMaxMessageBytes ?? Infinity;
-    if (request.body.length * 3 > limit && Buffer.byteLength(request.body) > limit) {
+    const excess = this.#excess(request.body);
+    if (excess === undefined) this.#outbound?.send(request);
+    else {
       request.state = "settled";
-      const fact = `the message has ${Buffer.byteLength(request.body)} bytes, the server takes ${limit}`;
-      request.onFailure("MESSAGE_TOO_LARGE", fact, "unsent");
-    } else this.#outbound?.send(request);
+      request.onFailure("MESSAGE_TOO_LARGE", `the message has ${excess}`, "unsent");
+    }
   }
 
   cancel(request: Request, code: "CANCELLED" | "TIMEOUT"): void {
@@ -157,10 +134,9 @@ export class FramedSession implements Session, FrameSink {
   }
 
   reply(exchange: Exchange, body: Body): void {
-    const limit = this.#memory.peerMaxMessageBytes ?? Infinity;
-    if (body.length * 3 > limit && Buffer.byteLength(body) > limit) {
-      const text = `the reply has ${Buffer.byteLength(body)} bytes, the caller takes ${limit}`;
-      this.fail(exchange, "MESSAGE_TOO_LARGE", text);
+    const excess = this.#excess(body);
+    if (excess !== undefined) {
+      this.fail(exchange, "MESSAGE_TOO_LARGE", `the reply has ${excess}`);
       return;
     }
     if (this.#inbound?.answer(exchange, body.length) === true) {
@@ -172,7 +148,7 @@ export class FramedSession implements Session, FrameSink {
 
   fail(exchange: Exchange, code: FailureName, text: string, remoteCode = ""): void {
     if (this.#inbound?.answer(exchange, 0) === true) {
-      this.sendReset(exchange.id, code, text, remoteCode);
+      this.#writer.sendReset(exchange.id, code, text, remoteCode);
       this.#inbound.flushed(exchange);
     }
     this.#host.requestFlush();
@@ -180,12 +156,12 @@ export class FramedSession implements Session, FrameSink {
 
   ping(request: Request): void {
     this.#pings ??= new Pings();
-    this.#sendControl(this.#pings.begin(request));
+    this.#writer.send(this.#pings.begin(request));
   }
 
   close(code: FailureName, text: string): void {
-    if (this.#phase === "ended" || this.#phase === "closing") return;
-    if (this.#inbound !== undefined && this.#memory.isGreeted) this.#sendGoAway(code, text);
+    if (this.#phase !== "open") return;
+    if (this.#inbound !== undefined && this.#memory.isGreeted) this.#writer.sendGoAway(this.#lastHandled, code, text);
     this.#phase = "closing";
     this.#host.requestFlush();
   }
@@ -203,11 +179,7 @@ export class FramedSession implements Session, FrameSink {
     this.flush();
   }
 
-  get isPaused(): boolean {
-    return this.#isPaused;
-  }
-
-  set isPaused(is: boolean) {
+  paused(is: boolean): void {
     this.#isPaused = is;
     const now = this.#host.now();
     this.#liveness.active(now);
@@ -236,8 +208,8 @@ export class FramedSession implements Session, FrameSink {
   }
 
   onHeader(frame: FrameDecoder): void {
-    if (!this.#memory.isGreeted && frame.type !== FrameType.HELLO && frame.type !== FrameType.GOAWAY)
-      throw violation("a frame before HELLO");
+    const isFirst = frame.type === FrameType.HELLO || frame.type === FrameType.GOAWAY;
+    if (!isFirst && !this.#memory.isGreeted) throw violation("a frame before HELLO");
     if (frame.type === FrameType.OPEN) {
       if (this.#inbound === undefined) throw violation("an exchange that the server began");
       this.#inbound.onOpen(frame, this.#phase === "closing");
@@ -254,20 +226,27 @@ export class FramedSession implements Session, FrameSink {
     if (payload !== undefined) this.#onControl(frame, payload);
   }
 
+  /** Says by how much a body is more than the other side takes, if it is; text has at most 3 bytes for each unit. */
+  #excess(body: Body): string | undefined {
+    const limit = this.#memory.peerMaxMessageBytes;
+    if (limit === undefined || body.length * 3 <= limit) return undefined;
+    const bytes = Buffer.byteLength(body);
+    return bytes > limit ? `${bytes} bytes, the other side takes ${limit} (its maxMessageBytes)` : undefined;
+  }
+
   #onControl(frame: FrameDecoder, payload: Buffer): void {
-    const isPing = frame.type === FrameType.PING || frame.type === FrameType.PONG;
-    if (isPing && payload.length !== PING_BYTES) throw violation("a PING or PONG of wrong length");
     if (frame.type === FrameType.HELLO) this.#onHello(payload);
     else if (frame.type === FrameType.RESET) this.#onReset(frame.exchange, payload);
-    else if (frame.type === FrameType.PING) this.#sendControl(encodeControl(FrameType.PONG, 0, payload));
-    else if (frame.type === FrameType.PONG) this.#pings?.onPong(payload);
-    else this.#onGoAway(frame.exchange, payload);
+    else if (frame.type === FrameType.GOAWAY) this.#onGoAway(frame.exchange, payload);
+    else if (payload.length !== PING_BYTES) throw violation("a PING or PONG of wrong length");
+    else if (frame.type === FrameType.PING) this.#writer.sendPong(payload);
+    else this.#pings?.onPong(payload);
   }
 
   #onHello(payload: Buffer): void {
     if (this.#memory.isGreeted) throw violation("a second HELLO");
     const hello = this.#options.greetings.read(payload);
-    this.#greet();
+    this.#writer.sendGreeting();
     agree(this.#options.app, hello);
     if (this.#options.refusal !== undefined) throw this.#options.refusal;
     this.#memory.isGreeted = true;
@@ -283,37 +262,14 @@ export class FramedSession implements Session, FrameSink {
     this.#outbound?.onReset(id, failure);
     const exchange = this.#inbound?.onReset(id);
     if (exchange === undefined) return;
-    const code = failure.code === "TIMEOUT" ? "TIMEOUT" : "CANCELLED";
-    this.#host.onCallerGone(exchange, new EarshotError(code, "The caller has given up"));
+    this.#host.onCallerGone(exchange, new EarshotError(failure.code, "The caller has given up"));
   }
 
   #onGoAway(lastId: number, payload: Buffer): void {
     const { code, text } = decodeFailure(payload);
-    const error = new EarshotError(code, text, { op: "receive" });
     this.#outbound?.refuseAfter(lastId, code, text);
     if (this.#phase === "open") this.#phase = "closing";
-    this.#host.onClosing(error);
-  }
-
-  #sendControl(frame: Uint8Array): void {
-    this.#output.pushControl(frame);
-    this.#host.requestFlush();
-  }
-
-  sendReset(id: number, code: FailureName, text = "", remoteCode = ""): void {
-    this.#sendControl(encodeFailure(FrameType.RESET, id, { code, text, remoteCode }));
-  }
-
-  #greet(): void {
-    if (this.#memory.hasGreeted) return;
-    this.#memory.hasGreeted = true;
-    this.#sendControl(this.#options.greetings.own);
-  }
-
-  #sendGoAway(code: FailureName, text: string): void {
-    this.#greet();
-    const lastId = this.#inbound === undefined ? 0 : this.#memory.lastId;
-    this.#sendControl(encodeFailure(FrameType.GOAWAY, lastId, { code, text, remoteCode: "" }));
+    this.#host.onClosing(new EarshotError(code, text, { op: "receive" }));
   }
 
   /** Runs what may find that the other side broke the rules; then it is told why, and cut. */
@@ -322,11 +278,16 @@ export class FramedSession implements Session, FrameSink {
       action();
     } catch (error) {
       if (!(error instanceof EarshotError)) throw error;
-      this.#sendGoAway(isFailureName(error.code) ? error.code : "CONNECTION_CLOSED", error.message);
+      const code = isFailureName(error.code) ? error.code : "CONNECTION_CLOSED";
+      this.#writer.sendGoAway(this.#lastHandled, code, error.message);
       this.#output.flush();
       this.#phase = "ended";
       this.#host.abort(error);
     }
+  }
+
+  get #lastHandled(): number {
+    return this.#inbound === undefined ? 0 : this.#memory.lastId;
   }
 
   #endIfDone(): void {
@@ -335,9 +296,4 @@ export class FramedSession implements Session, FrameSink {
     this.#phase = "ended";
     this.#host.end();
   }
-}
-
-function timedOut(overdue: Overdue, limits: SessionLimits): EarshotError {
-  const ms = overdue === "handshake" ? limits.handshakeTimeoutMs : limits.messageTimeoutMs;
-  return new EarshotError("TIMEOUT", `Cannot go on with the connection: ${overdue} for ${ms} ms`);
 }

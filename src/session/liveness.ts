@@ -1,3 +1,4 @@
+import { EarshotError } from "../errors.js";
 import type { SessionLimits } from "./session.js";
 
 /** What has taken too long. */
@@ -60,4 +61,10 @@ export class Liveness {
     const { handshakeTimeoutMs } = this.#limits;
     return this.#isGreeted || handshakeTimeoutMs === 0 ? Infinity : this.#startedAt + handshakeTimeoutMs;
   }
+}
+
+/** What a session ends with when something has taken too long. */
+export function timedOut(overdue: Overdue, limits: SessionLimits): EarshotError {
+  const ms = overdue === "handshake" ? limits.handshakeTimeoutMs : limits.messageTimeoutMs;
+  return new EarshotError("TIMEOUT", `Cannot go on with the connection: ${overdue} for ${ms} ms`);
 }

@@ -176,11 +176,7 @@ export class PlainSession implements Session {
     if (this.#state.kind !== "ended" && this.#rest !== undefined && this.#rest.length > 0) this.#writeRest();
   }
 
-  get isPaused(): boolean {
-    return this.#isPaused;
-  }
-
-  set isPaused(is: boolean) {
+  paused(is: boolean): void {
     this.#isPaused = is;
     if (!is && this.#assembly !== undefined) this.#assembly.windowStart = this.#host.now();
   }

@@ -46,8 +46,8 @@ export interface Session {
   /** The transport takes bytes again. */
   drained(): void;
 
-  /** Set while the host reads nothing, so that what does not come is not held against the other side. */
-  isPaused: boolean;
+  /** The host stops or goes on reading; what does not come meanwhile is not held against the other side. */
+  paused(is: boolean): void;
   /** When `tick` wants to be called, in the clock of `host.now`; `Infinity` for never. */
   readonly nextDeadline: number;
   tick(now: number): void;

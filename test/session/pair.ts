@@ -1,6 +1,7 @@
 import { EarshotError } from "../../src/errors.js";
 import { Arena } from "../../src/session/arena.js";
-import { type FramedMemory, FramedSession } from "../../src/session/framed.js";
+import { FramedSession } from "../../src/session/framed.js";
+import type { FramedMemory } from "../../src/session/framed-options.js";
 import { Greetings } from "../../src/session/handshake.js";
 import { PlainSession } from "../../src/session/plain.js";
 import type { Body, OwnApp, Session, SessionLimits } from "../../src/session/session.js";
@@ -137,6 +138,8 @@ export class End {
     return request;
   }
 
+  isPaused = false;
+
   lose(error = new EarshotError("CONNECTION_LOST", "the other side has closed the connection")): void {
     if (this.host.isLost) return;
     this.host.isLost = true;
@@ -146,7 +149,9 @@ export class End {
   /** As the connection does: nothing more is read while there is too much to do. */
   syncPause(): void {
     const { session } = this;
-    if (session.isPaused !== session.isCongested) session.isPaused = session.isCongested;
+    if (this.isPaused === session.isCongested) return;
+    this.isPaused = session.isCongested;
+    session.paused(this.isPaused);
   }
 
   /** True when its own transport is closed or about to be: nothing comes in any more. */
@@ -191,7 +196,7 @@ export class Pair {
   /** Moves at most so many bytes of what one has written to the other. */
   deliverPart(from: End, to: End, bytes: number): void {
     const [first] = from.host.writes;
-    if (first === undefined || to.isGone || to.session.isPaused) return;
+    if (first === undefined || to.isGone || to.isPaused) return;
     to.receive(first.subarray(0, bytes));
     from.host.writes.shift();
     if (bytes < first.length) from.host.writes.unshift(first.subarray(bytes));
@@ -200,7 +205,7 @@ export class Pair {
   /** Moves what one has written to the other; returns whether anything moved. */
   deliver(from: End, to: End): boolean {
     let hasMoved = false;
-    while (from.host.writes.length > 0 && (to.isGone || !to.session.isPaused)) {
+    while (from.host.writes.length > 0 && (to.isGone || !to.isPaused)) {
       hasMoved = true;
       to.receive(...this.cut(from.host.writes.shift()!));
     }

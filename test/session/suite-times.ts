@@ -63,10 +63,10 @@ export function testSessionTimes(name: string, make: MakeSession): void {
       const { pair, first } = halfSent();
       pair.server.receive(first.subarray(0, 50_000));
       pair.clock.advance(1_500);
-      pair.server.session.isPaused = true;
+      pair.server.session.paused(true);
       pair.clock.advance(100_000);
       pair.server.session.tick(pair.clock.now());
-      pair.server.session.isPaused = false;
+      pair.server.session.paused(false);
       pair.clock.advance(1_999);
       pair.server.tick();
       assert.equal(pair.server.host.isAborted, false);

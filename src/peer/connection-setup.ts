@@ -1,0 +1,45 @@
+import type { EarshotError } from "../errors.js";
+import type { Arena } from "../session/arena.js";
+import { FramedSession } from "../session/framed.js";
+import type { FramedMemory } from "../session/framed-options.js";
+import type { Greetings } from "../session/handshake.js";
+import { PlainSession } from "../session/plain.js";
+import type { Exchange, OwnApp, Session, SessionHost, SessionLimits } from "../session/session.js";
+import type { Hello } from "../wire/hello.js";
+import type { Budget } from "./budget.js";
+import type { Connection } from "./connection.js";
+
+/** What all connections of a server or client have in common. */
+export interface ConnectionSetup {
+  readonly role: "client" | "server";
+  readonly wire: "auto" | "framed" | "plain";
+  readonly limits: SessionLimits;
+  readonly greetings: Greetings;
+  readonly app: OwnApp;
+  readonly arena: Arena;
+  readonly budget: Budget | undefined;
+  readonly owner: ConnectionOwner;
+}
+
+export interface ConnectionOwner {
+  onGreeting(connection: Connection, hello: Hello): void;
+  onExchange(connection: Connection, exchange: Exchange): void;
+  onCallerGone(connection: Connection, exchange: Exchange, error: EarshotError): void;
+  /** The other side takes no new messages on this connection. */
+  onClosing(connection: Connection, error: EarshotError): void;
+  /** Comes once and last. @param error why, unless either side simply ended it. */
+  onClosed(connection: Connection, error: EarshotError | undefined): void;
+}
+
+/** @param memory of the session that a framed connection had before it rested. */
+export function makeSession(
+  wire: "framed" | "plain",
+  host: SessionHost,
+  setup: ConnectionSetup,
+  refusal: EarshotError | undefined,
+  memory?: FramedMemory,
+): Session {
+  const { role, limits, greetings, app, arena } = setup;
+  if (wire === "plain") return new PlainSession(role, host, limits);
+  return new FramedSession({ role, host, limits, greetings, app, arena, refusal, memory });
+}

@@ -1,0 +1,29 @@
+import type { EarshotError } from "../errors.js";
+import type { Arena } from "./arena.js";
+import type { Greetings } from "./handshake.js";
+import type { OwnApp, SessionHost, SessionLimits } from "./session.js";
+
+export interface FramedOptions {
+  readonly role: "client" | "server";
+  readonly host: SessionHost;
+  readonly limits: SessionLimits;
+  readonly greetings: Greetings;
+  readonly app: OwnApp;
+  readonly arena: Arena;
+  /** Why a server has no place for this connection; said when both have greeted. */
+  readonly refusal?: EarshotError | undefined;
+  /** Of a session on the same connection that was let go because it rested. */
+  readonly memory?: FramedMemory | undefined;
+}
+
+/** All that has to be known of a connection while nothing happens on it. */
+export class FramedMemory {
+  /** Whether this side has greeted, and whether the other side's HELLO has come and suits. */
+  hasGreeted = false;
+  isGreeted = false;
+  /** The highest exchange so far. */
+  lastId = 0;
+  /** What the other side takes; known from its HELLO on. */
+  peerMaxMessageBytes: number | undefined = undefined;
+  peerMaxInFlight: number | undefined = undefined;
+}
