@@ -211,6 +211,32 @@ test("close waits until the last byte has left", () => {
   assert.equal(pair.server.host.isEnded, true);
 });
 
+test("close waits until a small answer has left, too, although nothing is in flight any more", () => {
+  const pair = connect();
+  pair.client.send();
+  pair.settle();
+  pair.server.host.isWritable = false;
+  answer(pair, 0, "small");
+  pair.server.flush();
+  pair.server.session.close("CONNECTION_CLOSED", "");
+  pair.server.flush();
+  assert.equal(pair.server.host.isEnded, false);
+  pair.server.drain();
+  assert.equal(pair.server.host.isEnded, true);
+});
+
+test("the handler hears why its caller gave up", () => {
+  for (const [code, expected] of [
+    [1, "CANCELLED"],
+    [2, "TIMEOUT"],
+    [0, "CONNECTION_CLOSED"],
+  ] as const) {
+    const pair = connect();
+    pair.server.receive(open(1), reset(1, code));
+    assert.equal(pair.server.host.events.at(-1), `caller of 1 gone: ${expected}`);
+  }
+});
+
 test("a ping is answered with its own bytes and settles its request, in any order", () => {
   const pair = connect();
   const pings = [new FakeRequest(""), new FakeRequest("")];
@@ -223,6 +249,9 @@ test("a ping is answered with its own bytes and settles its request, in any orde
     pings.map(({ outcome }) => outcome),
     ["reply ", "reply "],
   );
+  pair.client.session.cancel(pings[0]!, "CANCELLED");
+  assert.equal(pings[0]?.outcome, "reply ");
+  assert.equal(pair.client.flush(), false);
 });
 
 test("a PONG that nobody waits for is ignored", () => {

@@ -69,6 +69,19 @@ test("texts of any width are measured in bytes", () => {
   }
 });
 
+test("texts that are wider than they are long keep their end, wherever they are put together", () => {
+  const pair = connect({ server: { limits: { maxInFlight: 100 } } });
+  for (const length of [2_730, 2_731, 8_000, 8_192]) {
+    const text = "€".repeat(length);
+    for (let index = 0; index < 30; index++) pair.client.send(text);
+    pair.settle();
+    const whole = pair.server.host.exchanges.filter(({ message }) => message?.text() === text);
+    assert.equal(whole.length, 30);
+    for (const exchange of whole) pair.server.session.reply(exchange, "");
+    pair.settle();
+  }
+});
+
 test("no frame of a large message is longer than 128 KiB, and the first declares its size", () => {
   const pair = connect();
   pair.client.send(pattern(1_000_000));

@@ -170,6 +170,18 @@ test("output that begins to move in time is not cut", () => {
   assert.equal(tickServer(pair, 2_000), "TIMEOUT");
 });
 
+test("more that wants to leave does not give the other side more time to read", () => {
+  const pair = connect();
+  pair.server.host.isWritable = false;
+  pair.server.receive(frame(TYPE.PING, 0, 0, "12345678"));
+  pair.server.flush();
+  pair.clock.advance(1_000);
+  pair.server.receive(frame(TYPE.PING, 0, 0, "87654321"));
+  pair.server.flush();
+  assert.equal(tickServer(pair, 999), undefined);
+  assert.equal(tickServer(pair, 1), "TIMEOUT");
+});
+
 test("a connection that the client has been told to leave ends when the last answer is there", () => {
   const pair = connect();
   pair.client.receive(goAway(0, 0, "closing"));

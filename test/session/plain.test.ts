@@ -55,6 +55,15 @@ test("a server that ends before it has the whole message has not acknowledged it
   assert.equal(request.outcome, "CONNECTION_LOST unknown");
 });
 
+test("nor has one that ends while the last of it still waits to leave", () => {
+  const pair = new Pair(makePlain);
+  pair.client.host.isWritable = false;
+  const request = pair.client.send("small");
+  pair.client.flush();
+  pair.client.receiveEnd();
+  assert.equal(request.outcome, "CONNECTION_LOST unknown");
+});
+
 test("has no ping, and says so", () => {
   const pair = new Pair(makePlain);
   const ping = new FakeRequest("");

@@ -64,6 +64,7 @@ export function testSessionTimes(name: string, make: MakeSession): void {
       pair.server.receive(first.subarray(0, 50_000));
       pair.clock.advance(1_500);
       pair.server.session.paused(true);
+      assert.equal(pair.server.session.nextDeadline, Infinity);
       pair.clock.advance(100_000);
       pair.server.session.tick(pair.clock.now());
       pair.server.session.paused(false);
@@ -89,6 +90,22 @@ export function testSessionTimes(name: string, make: MakeSession): void {
       pair.server.tick();
       assert.equal(pair.server.host.error?.code, "TIMEOUT");
       assert.match(pair.server.host.error?.message ?? "", /(not read|unread)/);
+    });
+
+    test("an answer that is read in time is not cut later", () => {
+      const pair = connect();
+      pair.client.send();
+      pair.settle();
+      pair.server.host.isWritable = false;
+      pair.server.session.reply(pair.server.host.exchanges[0]!, pattern(200_000));
+      pair.server.flush();
+      pair.clock.advance(1_999);
+      pair.server.drain();
+      pair.server.flush();
+      assert.equal(pair.server.session.nextDeadline, Infinity);
+      pair.clock.advance(1_000_000);
+      pair.server.tick();
+      assert.equal(pair.server.host.isAborted, false);
     });
   });
 }

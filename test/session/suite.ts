@@ -148,6 +148,7 @@ export function testSession(name: string, make: MakeSession): void {
         if (isBlocked) pair.server.session.reply(received(pair), pattern(1_000_000));
         pair.settle();
         pair.server.lose();
+        assert.equal(pair.server.session.nextDeadline, Infinity);
         pair.server.host.drain();
         pair.server.session.drained();
         if (!isBlocked) pair.server.session.reply(received(pair), "too late");
