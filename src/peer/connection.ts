@@ -64,38 +64,38 @@ export class Connection implements TransportEvents, SessionHost, Holder {
     return this.#session?.isWaitingForPeer ?? false;
   }
 
-  // What the peer's own side asks for.
+  // What the peer's own side asks for. Everything else follows at the end of the turn.
 
   send(request: Request): void {
     this.#awake()?.send(request);
-    this.#settle();
+    this.requestFlush();
   }
 
   cancel(request: Request, code: "CANCELLED" | "TIMEOUT"): void {
     this.#session?.cancel(request, code);
-    this.#settle();
+    this.requestFlush();
   }
 
   ping(request: Request): void {
     this.#awake()?.ping(request);
-    this.#settle();
+    this.requestFlush();
   }
 
   reply(exchange: Exchange, body: string | Uint8Array): void {
     this.#session?.reply(exchange, body);
-    this.#settle();
+    this.requestFlush();
   }
 
   fail(exchange: Exchange, code: FailureName, text: string, remoteCode?: string): void {
     this.#session?.fail(exchange, code, text, remoteCode);
-    this.#settle();
+    this.requestFlush();
   }
 
   /** Ends the connection when everything in flight is finished. */
   close(code: FailureName, text: string): void {
     if (this.#awake() === undefined) this.abort(undefined);
     this.#session?.close(code, text);
-    this.#settle();
+    this.requestFlush();
   }
 
   // What the transport tells.

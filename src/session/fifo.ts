@@ -4,37 +4,39 @@ export interface Droppable {
 }
 
 const COMPACT_AT = 64;
+/** An empty queue keeps its array up to this length. */
+const KEEP_LENGTH = 1_024;
 
 /** First in, first out; dropping an item costs nothing now, and its place is reclaimed before the dead outnumber the living. */
 export class Fifo<T extends Droppable> {
-  #items: T[] = [];
+  /** Those between head and tail wait; the other places are empty. */
+  #items: (T | undefined)[] = [];
   #head = 0;
+  #tail = 0;
   #dropped = 0;
 
   /** How many wait, without the dropped ones. */
   get size(): number {
-    return this.#items.length - this.#head - this.#dropped;
+    return this.#tail - this.#head - this.#dropped;
   }
 
   push(item: T): void {
-    this.#items.push(item);
+    this.#items[this.#tail++] = item;
   }
 
   /** The next item that is not dropped, taken out. */
   shift(): T | undefined {
-    while (this.#head < this.#items.length) {
+    while (this.#head < this.#tail) {
       const item = this.#items[this.#head];
-      this.#head++;
+      this.#items[this.#head++] = undefined;
       if (item === undefined) continue;
-      if (item.isDropped) {
-        this.#dropped--;
-        continue;
+      if (item.isDropped) this.#dropped--;
+      else {
+        if (this.#head >= COMPACT_AT && this.#head * 2 >= this.#tail) this.#compact();
+        return item;
       }
-      if (this.#head === this.#items.length) this.#reset([]);
-      else if (this.#head >= COMPACT_AT && this.#head * 2 >= this.#items.length) this.#compact();
-      return item;
     }
-    this.#reset([]);
+    this.#compact();
     return undefined;
   }
 
@@ -43,19 +45,18 @@ export class Fifo<T extends Droppable> {
     if (item.isDropped) return;
     item.isDropped = true;
     this.#dropped++;
-    if (this.#dropped >= COMPACT_AT && this.#dropped * 2 >= this.#items.length - this.#head) this.#compact();
+    if (this.#dropped >= COMPACT_AT && this.#dropped * 2 >= this.#tail - this.#head) this.#compact();
   }
 
   items(): T[] {
-    return this.#items.slice(this.#head).filter((item) => !item.isDropped);
+    return this.#items.slice(this.#head, this.#tail).filter((item) => item !== undefined && !item.isDropped) as T[];
   }
 
   #compact(): void {
-    this.#reset(this.items());
-  }
-
-  #reset(items: T[]): void {
-    this.#items = items;
+    if (this.#head < this.#tail || this.#items.length > KEEP_LENGTH) {
+      this.#items = this.items();
+      this.#tail = this.#items.length;
+    } else this.#tail = 0;
     this.#head = 0;
     this.#dropped = 0;
   }

@@ -174,16 +174,15 @@ export class Outbound implements OutputOwner<Request> {
   advance(): void {
     const output = this.#output;
     const maxInFlight = this.#memory.peerMaxInFlight ?? FIRST_IN_FLIGHT;
-    let moved = false;
-    while (output !== undefined && this.#pending.size + this.#queued < maxInFlight) {
+    if (output === undefined || this.#waiting.size === 0) return;
+    while (this.#pending.size + this.#queued < maxInFlight) {
       const request = this.#waiting.shift();
       if (request === undefined) break;
       request.state = "queued";
       this.#queued++;
       output.push(request);
-      moved = true;
     }
-    if (moved) this.#host.requestFlush();
+    this.#host.requestFlush();
   }
 
   #failUnsent(code: ErrorCode, fact: string, details?: FailureDetails): void {

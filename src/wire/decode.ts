@@ -25,9 +25,15 @@ export function violation(fact: string): EarshotError {
 
 const TWO_32 = 0x1_0000_0000;
 
+/** As in encode.ts, without the checks of Buffer's own methods; the caller knows that the bytes are there. */
+function readU32(bytes: Uint8Array, offset: number): number {
+  const low = (bytes[offset] ?? 0) | ((bytes[offset + 1] ?? 0) << 8);
+  return (low | ((bytes[offset + 2] ?? 0) << 16) | ((bytes[offset + 3] ?? 0) << 24)) >>> 0;
+}
+
 /** Reads the u64 at `offset`, little-endian; exact up to 2^53 - 1, and larger than that above. */
 export function readU64(bytes: Buffer, offset: number): number {
-  return bytes.readUInt32LE(offset) + bytes.readUInt32LE(offset + 4) * TWO_32;
+  return readU32(bytes, offset) + readU32(bytes, offset + 4) * TWO_32;
 }
 
 /**
@@ -100,10 +106,10 @@ export class FrameDecoder {
   }
 
   #readHeader(bytes: Buffer, offset: number): void {
-    const type = bytes.readUInt8(offset);
-    const flags = bytes.readUInt8(offset + 1);
-    const descriptors = bytes.readUInt8(offset + 2);
-    const length = bytes.readUInt32LE(offset + 4);
+    const type = bytes[offset] ?? 0;
+    const flags = bytes[offset + 1] ?? 0;
+    const descriptors = bytes[offset + 2] ?? 0;
+    const length = readU32(bytes, offset + 4);
     const exchange = readU64(bytes, offset + 8);
     const known = KNOWN_FLAGS[type];
     if (known === undefined && type < FIRST_OPTIONAL_TYPE) throw violation(`a frame of unknown type ${type}`);
