@@ -169,7 +169,7 @@ export class FramedSession implements Session, FrameSink {
   flush(): void {
     if (this.#phase === "ended") return;
     this.#output.flush();
-    this.#liveness.blocked(!this.#output.isWritable, this.#host.now());
+    this.#liveness.flushed(!this.#output.isWritable, this.isIdle, this.#host.now());
     this.#endIfDone();
   }
 
@@ -268,6 +268,7 @@ export class FramedSession implements Session, FrameSink {
   #onGoAway(lastId: number, payload: Buffer): void {
     const { code, text } = decodeFailure(payload);
     this.#outbound?.refuseAfter(lastId, code, text);
+    for (const ping of this.#pings?.expire(Infinity) ?? []) ping.onFailure(code, text, "unsent");
     if (this.#phase === "open") this.#phase = "closing";
     this.#host.onClosing(new EarshotError(code, text, { op: "receive" }));
   }
