@@ -32,6 +32,12 @@ export class Liveness {
     this.#isMidFrame = is;
   }
 
+  /** What there was is out, or waits; with the last answer a connection begins to be idle. */
+  flushed(isBlocked: boolean, isIdle: boolean, now: number): void {
+    if (isIdle) this.#lastActiveAt = now;
+    this.blocked(isBlocked, now);
+  }
+
   /** The transport stopped or went on taking bytes. */
   blocked(is: boolean, now: number): void {
     this.#blockedSince = is ? Math.min(this.#blockedSince, now) : Infinity;

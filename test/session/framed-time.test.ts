@@ -149,6 +149,7 @@ test("a connection with a message under way is not idle, and one that speaks beg
   pair.server.session.reply(pair.server.host.exchanges[0]!, "");
   pair.settle();
   pair.server.receive(frame(TYPE.PING, 0, 0, "12345678"));
+  pair.settle();
   pair.advance(4_999);
   assert.equal(pair.server.host.isEnded, false);
   pair.advance(1);
