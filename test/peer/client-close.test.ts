@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Client, dial } from "../../src/index.js";
 import { pattern } from "../support/bytes.js";
+import { until } from "../support/children.js";
+import { MemoryLogger } from "../support/logger.js";
 import { aborted, connect, Gate, outcome, rejection, serve, WIRES } from "./support.js";
 
 for (const wire of WIRES) {
@@ -119,11 +121,11 @@ test("close lets a ping finish", async (t) => {
 });
 
 test("a plain client that waited for long after dialing still sends", async (t) => {
-  const server = await serve(t, () => "ok", { handshakeTimeoutMs: 30 });
+  const logger = new MemoryLogger();
+  const server = await serve(t, () => "ok", { handshakeTimeoutMs: 30, logger });
   const client = await connect(t, server, { wire: "plain" });
-  const { until } = await import("../support/children.js");
-  await until(() => server.connectionCount === 1, "the first connection");
-  await until(() => server.connectionCount === 0, "the server to have had enough of it");
+  await until(() => logger.at().length === 1, "the server to have had enough of the connection");
+  assert.equal(logger.at()[0]?.error?.code, "TIMEOUT");
   assert.equal(await outcome(client.send("a")), "reply ok");
 });
 
