@@ -57,6 +57,7 @@ test("listen prints text with a newline, and keeps one that is there", LIMIT, as
   for (const message of ["one", "two\n", "", "vier ü"]) {
     assert.equal((await sender.send(message)).byteLength, 0);
   }
+  await server.says("stdout", "vier ü\n");
   assert.equal(server.stdout.toString(), "one\ntwo\n\nvier ü\n");
 });
 
@@ -87,6 +88,7 @@ test("listen --json prints one object for each message", LIMIT, async (t) => {
   await sender.send("zwei\nZeilen");
   await sender.send(Buffer.of(0xff, 0x00));
   await (await client(t, path, "plain")).send("hi");
+  await server.says("stdout", '"hi"}\n');
   const lines = server.stdout.toString().trimEnd().split("\n");
   assert.deepEqual(
     lines.map((line) => JSON.parse(line)),
@@ -230,6 +232,7 @@ test("listen acknowledges nothing before its output has taken it", LIMIT, async 
   assert.equal(isAcknowledged, false);
   server.readStdout();
   await sent;
+  await server.until(() => server.stdout.length >= large.length, "all bytes");
   assert.ok(server.stdout.equals(large));
 });
 
@@ -306,6 +309,7 @@ test("an empty connection is no message", LIMIT, async (t) => {
   socket.end();
   await once(socket.resume(), "close");
   await (await client(t, path)).send("real");
+  await server.says("stdout", "\n");
   assert.equal(server.stdout.toString(), '{"peer":2,"wire":"framed","bytes":4,"text":"real"}\n');
 });
 
