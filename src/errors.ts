@@ -119,10 +119,19 @@ export function failure(
  */
 export function fromSystem(error: unknown, op: Operation, address: string, fact?: string): EarshotError {
   if (error instanceof EarshotError) return error;
+  const [code, text] = explain(error, fact);
+  return failure(code, op, address, text, { cause: error });
+}
+
+/** As `fromSystem`, for where it is not known yet what fails because of it: the message is only the fact. */
+export function systemFact(error: unknown): EarshotError {
+  const [code, text] = explain(error);
+  return new EarshotError(code, text, { cause: error });
+}
+
+function explain(error: unknown, fact?: string): [ErrorCode, string] {
   const code = systemCode(error);
   const known = code === undefined ? undefined : TRANSLATIONS[code];
   const text = fact ?? known?.[1] ?? (error instanceof Error ? error.message : String(error));
-  return failure(known?.[0] ?? "SYSTEM_ERROR", op, address, code === undefined ? text : `${text} (${code})`, {
-    cause: error,
-  });
+  return [known?.[0] ?? "SYSTEM_ERROR", code === undefined ? text : `${text} (${code})`];
 }

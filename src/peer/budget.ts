@@ -13,6 +13,8 @@ export interface Holder {
   readonly lastActiveAt: number;
   /** Whether it is the other side that has to go on: with a message, or with reading. */
   readonly isWaitingForPeer: boolean;
+  /** Whether it has written what its other side does not read. */
+  readonly isBlocked: boolean;
   /** Read nothing more until `resumeForMemory`. */
   pauseForMemory(): void;
   resumeForMemory(): void;
@@ -66,15 +68,23 @@ export class Budget {
 
   /** Called for a holder that has waited for `STALL_MS`: makes room for it if that is fair. */
   relieve(now: number): void {
-    let stalled: Holder | undefined;
+    const stalled: Holder[] = [];
     let isSomebodyBusy = false;
     for (const holder of this.#large) {
-      if (this.#waiting.has(holder)) continue;
-      if (!holder.isWaitingForPeer || now - holder.lastActiveAt < STALL_MS) isSomebodyBusy = true;
-      else if (stalled === undefined || holder.lastActiveAt < stalled.lastActiveAt) stalled = holder;
+      // Who is not read can bring nothing; that it does not read is still its own doing.
+      const isWaiting = this.#waiting.has(holder);
+      const isPeersTurn = isWaiting ? holder.isBlocked : holder.isWaitingForPeer;
+      if (isPeersTurn && now - holder.lastActiveAt >= STALL_MS) stalled.push(holder);
+      else if (!isWaiting) isSomebodyBusy = true;
     }
-    if (stalled !== undefined) stalled.giveWay();
-    else if (!isSomebodyBusy) this.#elect();
+    stalled.sort((a, b) => a.lastActiveAt - b.lastActiveAt);
+    let excess = this.#usedBytes - this.#maxBytes;
+    for (const holder of stalled) {
+      if (excess <= 0) break;
+      excess -= holder.budgetedBytes;
+      holder.giveWay();
+    }
+    if (stalled.length === 0 && !isSomebodyBusy) this.#elect();
   }
 
   #limit(holder: Holder): void {

@@ -64,6 +64,10 @@ export class Connection implements TransportEvents, SessionHost, Holder {
     return this.#session?.isWaitingForPeer ?? false;
   }
 
+  get isBlocked(): boolean {
+    return this.#isBlocked;
+  }
+
   // What the peer's own side asks for. Everything else follows at the end of the turn.
 
   send(request: Request): void {
@@ -139,8 +143,6 @@ export class Connection implements TransportEvents, SessionHost, Holder {
     this.#setup.owner.onClosed(this, cause);
   }
 
-  // What the session asks for.
-
   now(): number {
     return Math.floor(performance.now());
   }
@@ -159,8 +161,7 @@ export class Connection implements TransportEvents, SessionHost, Holder {
   /** @internal the end of a turn in which something was to be written. */
   flushNow(): void {
     this.#isFlushRequested = false;
-    if (this.#isClosed) return;
-    this.#session?.flush();
+    if (!this.#isClosed) this.#session?.flush();
     this.#settle();
   }
 
@@ -193,8 +194,6 @@ export class Connection implements TransportEvents, SessionHost, Holder {
     this.#setup.owner.onClosing(this, error);
   }
 
-  // What the budget asks for.
-
   pauseForMemory(): void {
     this.#waitingSince = this.now();
     this.#syncReading();
@@ -202,12 +201,13 @@ export class Connection implements TransportEvents, SessionHost, Holder {
 
   resumeForMemory(): void {
     this.#waitingSince = 0;
+    // What did not come while this side did not read is no stalling.
+    this.lastActiveAt = this.now();
     this.#syncReading();
   }
 
   giveWay(): void {
-    const text = `The connection made no progress for ${STALL_MS} ms while others waited for memory`;
-    this.abort(new EarshotError("OVERLOADED", text));
+    this.#session?.cut(new EarshotError("OVERLOADED", `no progress for ${STALL_MS} ms while others waited for memory`));
   }
 
   #decide(bytes: Buffer): void {

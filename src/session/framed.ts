@@ -161,7 +161,7 @@ export class FramedSession implements Session, FrameSink {
 
   close(code: FailureName, text: string): void {
     if (this.#phase !== "open") return;
-    if (this.#inbound !== undefined && this.#memory.isGreeted) this.#writer.sendGoAway(this.#lastHandled, code, text);
+    if (this.#inbound !== undefined && this.#memory.isGreeted) this.#writer.sendGoAway(this.#memory.lastId, code, text);
     this.#phase = "closing";
     this.#host.requestFlush();
   }
@@ -218,11 +218,10 @@ export class FramedSession implements Session, FrameSink {
   }
 
   onPayload(frame: FrameDecoder, bytes: Buffer, start: number, end: number): void {
-    if (frame.type === FrameType.OPEN || frame.type === FrameType.DATA) {
-      (this.#inbound ?? this.#outbound)?.onPayload(frame, bytes, start, end);
-      return;
-    }
-    const payload = frame.type <= FrameType.GOAWAY ? this.#control?.take(frame, bytes, start, end) : undefined;
+    const isMessage = frame.type === FrameType.OPEN || frame.type === FrameType.DATA;
+    if (isMessage) (this.#inbound ?? this.#outbound)?.onPayload(frame, bytes, start, end);
+    const isControl = !isMessage && frame.type <= FrameType.GOAWAY;
+    const payload = isControl ? this.#control?.take(frame, bytes, start, end) : undefined;
     if (payload !== undefined) this.#onControl(frame, payload);
   }
 
@@ -273,22 +272,23 @@ export class FramedSession implements Session, FrameSink {
     this.#host.onClosing(new EarshotError(code, text, { op: "receive" }));
   }
 
-  /** Runs what may find that the other side broke the rules; then it is told why, and cut. */
+  /** Runs what may find that the other side broke the rules. */
   #guard(action: () => void): void {
     try {
       action();
     } catch (error) {
       if (!(error instanceof EarshotError)) throw error;
-      const code = isFailureName(error.code) ? error.code : "CONNECTION_CLOSED";
-      this.#writer.sendGoAway(this.#lastHandled, code, error.message);
-      this.#output.flush();
-      this.#phase = "ended";
-      this.#host.abort(error);
+      this.cut(error);
     }
   }
 
-  get #lastHandled(): number {
-    return this.#inbound === undefined ? 0 : this.#memory.lastId;
+  cut(error: EarshotError): void {
+    if (this.#phase === "ended") return;
+    const code = isFailureName(error.code) ? error.code : "CONNECTION_CLOSED";
+    this.#writer.sendGoAway(this.#inbound === undefined ? 0 : this.#memory.lastId, code, error.message);
+    this.#output.flush();
+    this.#phase = "ended";
+    this.#host.abort(error);
   }
 
   #endIfDone(): void {

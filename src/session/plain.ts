@@ -77,14 +77,14 @@ export class PlainSession implements Session {
       return;
     }
     const error = new EarshotError("MESSAGE_TOO_LARGE", `The message has more than ${limit} bytes (maxMessageBytes)`);
-    this.#abort(error);
+    this.cut(error);
   }
 
   receiveEnd(): void {
     const state = this.#state;
     if (state.kind === "awaiting" && (this.#rest?.length !== 0 || !this.#isWritable)) {
       const fact = "the other side ended the connection before it had the whole message";
-      this.#abort(new EarshotError("CONNECTION_LOST", fact));
+      this.cut(new EarshotError("CONNECTION_LOST", fact));
       return;
     }
     const message = this.#assembly?.finish();
@@ -145,7 +145,7 @@ export class PlainSession implements Session {
   fail(exchange: Exchange, _code: FailureName, _text: string): void {
     if (exchange.state !== "handling") return;
     exchange.state = "gone";
-    this.#abort(undefined);
+    this.cut(undefined);
   }
 
   ping(request: Request): void {
@@ -206,7 +206,7 @@ export class PlainSession implements Session {
       return;
     }
     const fact = this.#isUntouched ? "nothing came" : assembly ? "the message does not go on" : "the reply is not read";
-    this.#abort(new EarshotError("TIMEOUT", `Cannot go on with the connection: ${fact}`));
+    this.cut(new EarshotError("TIMEOUT", `Cannot go on with the connection: ${fact}`));
   }
 
   /** In pieces: each that leaves shows that the other side reads. */
@@ -226,7 +226,7 @@ export class PlainSession implements Session {
     this.#host.end();
   }
 
-  #abort(error: EarshotError | undefined): void {
+  cut(error: EarshotError | undefined): void {
     const state = this.#state;
     this.#state = { kind: "ended" };
     this.#assembly = undefined;

@@ -41,6 +41,9 @@ export interface Session {
    */
   close(code: FailureName, text: string): void;
 
+  /** Ends it now; the other side is told why where the wire has a word for it. */
+  cut(error: EarshotError): void;
+
   /** Writes what there is to write; the host calls it once for each turn in which `requestFlush` was called. */
   flush(): void;
   /** The transport takes bytes again. */

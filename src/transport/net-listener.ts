@@ -21,13 +21,13 @@ export async function listenNet(target: SocketTarget, options: ListenNetOptions)
     options.onTransport(transport);
   };
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
-    onTransport(new NetTransport(target.text, (self) => socket.on("data", (bytes) => self.onRead(bytes))));
+    onTransport(new NetTransport((self) => socket.on("data", (bytes) => self.onRead(bytes))));
   });
   const { mode, backlog } = options;
   const file = target.kind === "path" ? await bindSocketFile(server, target.path, { mode, backlog }) : undefined;
   if (target.kind === "abstract") await listenAbstract(server, target.name, target.text, backlog);
   takeHandles(server, (handle) => {
-    onTransport(new NetTransport(target.text, (self) => socketOf(handle, self)));
+    onTransport(new NetTransport((self) => socketOf(handle, self)));
   });
   server.on("error", (error) => options.onError(fromSystem(error, "listen", target.text)));
   return { address: target.text, close: () => closeServer(server, file, backlog, () => accepted) };

@@ -1,5 +1,5 @@
 import { Socket } from "node:net";
-import { type EarshotError, failure, fromSystem, systemCode } from "../errors.js";
+import { type EarshotError, failure, fromSystem, systemCode, systemFact } from "../errors.js";
 import type { SocketTarget } from "./resolve.js";
 import type { Transport, TransportEvents } from "./transport.js";
 
@@ -41,14 +41,12 @@ function onClose(this: OwnedSocket): void {
 /** The portable transport, over `node:net`. */
 export class NetTransport implements Transport {
   readonly #socket: Socket;
-  readonly #address: string;
   #events: TransportEvents | undefined;
   #error: EarshotError | undefined;
   #isPaused = false;
 
   /** @internal use `dialNet` and `listenNet`. */
-  constructor(address: string, makeSocket: (transport: NetTransport) => Socket) {
-    this.#address = address;
+  constructor(makeSocket: (transport: NetTransport) => Socket) {
     this.#socket = makeSocket(this);
   }
 
@@ -76,7 +74,7 @@ export class NetTransport implements Transport {
 
   /** @internal */
   failed(error: Error): void {
-    this.#error = fromSystem(error, "receive", this.#address);
+    this.#error = systemFact(error);
   }
 
   /** @internal */
@@ -170,7 +168,7 @@ export async function dialNet(target: SocketTarget, options: DialNetOptions): Pr
 
 function connect(target: SocketTarget, deadline: number, options: DialNetOptions): Promise<NetTransport> {
   return new Promise((resolve, reject) => {
-    const transport = new NetTransport(target.text, (self) => {
+    const transport = new NetTransport((self) => {
       const socketOptions = { ...SOCKET_OPTIONS, onread: onReadOptions(self) };
       // Paused: nothing is read before somebody listens.
       return new Socket(socketOptions).pause();
