@@ -4,22 +4,10 @@ import { once } from "node:events";
 import { existsSync, statSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
-import { type TestContext, test } from "node:test";
-import { dial, EarshotError } from "../../src/index.js";
-import { EARSHOT, earshot, listening, Program, ROOT, run } from "../support/process.js";
+import { test } from "node:test";
+import { earshot, listening, Program, ROOT, run } from "../support/process.js";
 import { temporaryDirectory } from "../support/temp.js";
-
-const LIMIT = { timeout: 60_000 };
-
-async function client(t: TestContext, path: string, wire: "framed" | "plain" = "framed") {
-  const dialed = await dial(path, { wire });
-  t.after(() => dialed.close({ graceMs: 0 }));
-  return dialed;
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof EarshotError ? error.code : String(error);
-}
+import { client, LIMIT } from "./helpers.js";
 
 test("listen says where it listens in a line of its own, and in the next how to talk to it", LIMIT, async (t) => {
   const path = join(temporaryDirectory(t), "s");
@@ -110,30 +98,6 @@ test("listen --echo answers with the message, --reply with its text", LIMIT, asy
   assert.equal((await (await client(t, join(directory, "r"))).send("x")).text(), "thänks");
 });
 
-test("listen --once ends with 0 after one message, and refuses those that came meanwhile", LIMIT, async (t) => {
-  const path = join(temporaryDirectory(t), "s");
-  const server = await listening(t, path, ["--once", "--echo"]);
-  const sender = await client(t, path);
-  const results = await Promise.allSettled(["a", "b", "c"].map((message) => sender.send(message)));
-  assert.deepEqual(
-    results.map((result) => (result.status === "fulfilled" ? result.value.text() : codeOf(result.reason))),
-    ["a", "HANDLER_FAILED", "HANDLER_FAILED"],
-  );
-  const { code, stdout } = await server.ended;
-  assert.equal(stdout.toString(), "a\n");
-  assert.equal(code, 0);
-  assert.ok(!existsSync(path));
-});
-
-test("listen --once goes on after a message whose handler failed", LIMIT, async (t) => {
-  const path = join(temporaryDirectory(t), "s");
-  const server = await listening(t, path, ["--once", "--exec", "grep -q good"]);
-  const sender = await client(t, path);
-  await assert.rejects(sender.send("bad"), { code: "HANDLER_FAILED" });
-  await sender.send("good");
-  assert.equal((await server.ended).code, 0);
-});
-
 test("listen --mode sets the permissions of the file; 600 is the default", LIMIT, async (t) => {
   const directory = temporaryDirectory(t);
   for (const [flags, mode] of [
@@ -183,94 +147,6 @@ test("listen logs failures by default, and everything with --verbose", LIMIT, as
   await json.says("stderr", '"message":"connection opened"');
   const logged = json.stderr.split("\n").filter((line) => line !== "" && !line.startsWith("listening on"));
   for (const line of logged) assert.equal(typeof JSON.parse(line).level, "string");
-});
-
-test(
-  "listen ends quietly with 0 when its reader goes away, and fails the message that it could not print",
-  LIMIT,
-  async (t) => {
-    const path = join(temporaryDirectory(t), "s");
-    const pipeline = `"${process.execPath}" "${EARSHOT}" listen "${path}" --quiet; echo "code $?" >&2`;
-    const shell = new Program(t, "sh", ["-c", `{ ${pipeline}; } | head -1`]);
-    while ((await run(t, ["ping", path])).code !== 0);
-    const sender = await client(t, path);
-    await sender.send("first");
-    await shell.says("stdout", "first\n");
-    // head reads, prints and leaves; a message may still fit into the pipe in between.
-    let failure: unknown;
-    while (failure === undefined) failure = await sender.send("more").catch((error) => error);
-    assert.equal(codeOf(failure), "HANDLER_FAILED");
-    const { stderr, stdout } = await shell.ended;
-    assert.equal(stderr, "code 0\n");
-    assert.equal(stdout.toString(), "first\n");
-  },
-);
-
-test("listen exits with 1 when its output cannot be written", LIMIT, async (t) => {
-  const path = join(temporaryDirectory(t), "s");
-  const script = `exec "${process.execPath}" "${EARSHOT}" listen "${path}" > /dev/full`;
-  const server = new Program(t, "sh", ["-c", script]);
-  await server.says("stderr", "listening on");
-  await assert.rejects((await client(t, path)).send("x"), { code: "HANDLER_FAILED" });
-  const { code, stderr } = await server.ended;
-  assert.match(stderr, /earshot: ENOSPC/);
-  assert.equal(code, 1);
-});
-
-test("listen acknowledges nothing before its output has taken it", LIMIT, async (t) => {
-  const path = join(temporaryDirectory(t), "s");
-  const server = await listening(t, path, [], { isStdoutUnread: true });
-  const sender = await client(t, path);
-  const large = randomBytes(4 << 20);
-  let isAcknowledged = false;
-  const sent = sender.send(large).then(() => {
-    isAcknowledged = true;
-  });
-  // It still answers, and a signal still ends it: only the message waits.
-  await sender.ping();
-  await (await client(t, path)).ping();
-  assert.equal(isAcknowledged, false);
-  server.readStdout();
-  await sent;
-  await server.until(() => server.stdout.length >= large.length, "all bytes");
-  assert.ok(server.stdout.equals(large));
-});
-
-for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
-  test(`listen finishes what it has in hand at ${signal}, removes the file, and exits with 0`, LIMIT, async (t) => {
-    const path = join(temporaryDirectory(t), "s");
-    const go = join(temporaryDirectory(t), "go");
-    const server = await listening(t, path, ["--exec", `mkfifo "${go}"; echo ready >&2; cat "${go}"`, "--verbose"]);
-    const sent = (await client(t, path)).send("x");
-    await server.says("stdout", "x\n");
-    await untilExists(go);
-    server.signal(signal);
-    await untilGone(path);
-    await assert.rejects(dial(path), { code: "NO_SERVER" });
-    await new Program(t, "sh", ["-c", `echo done > "${go}"`]).ended;
-    assert.equal((await sent).text(), "done\n");
-    const { code } = await server.ended;
-    assert.equal(code, 0);
-  });
-}
-
-test("a second signal cuts what is in hand, kills its command, and ends at once", LIMIT, async (t) => {
-  const path = join(temporaryDirectory(t), "s");
-  const fifo = join(temporaryDirectory(t), "fifo");
-  // Whoever reads the pipe sees its end when the last who can write is gone.
-  const command = `mkfifo "${fifo}"; exec 9> "${fifo}"; echo begun >&9; sleep 100`;
-  const server = await listening(t, path, ["--exec", command]);
-  const sent = (await client(t, path)).send("x").catch(codeOf);
-  await untilExists(fifo);
-  const reader = new Program(t, "cat", [fifo]);
-  await reader.says("stdout", "begun\n");
-  server.signal("SIGINT");
-  await untilGone(path);
-  server.signal("SIGTERM");
-  const { code, signal } = await server.ended;
-  await reader.ended;
-  assert.deepEqual({ code, signal }, { code: 143, signal: null });
-  assert.equal(await sent, "CONNECTION_LOST");
 });
 
 test("listen exits with 4 where another server listens, and leaves it in peace", LIMIT, async (t) => {
@@ -323,11 +199,3 @@ test("npm start, as it stands, answers the line that it prints", LIMIT, async (t
   assert.equal(code, 0, stderr);
   await npm.says("stdout", "hello\n");
 });
-
-async function untilExists(path: string): Promise<void> {
-  while (!existsSync(path)) await new Promise((resolve) => setImmediate(resolve));
-}
-
-async function untilGone(path: string): Promise<void> {
-  while (existsSync(path)) await new Promise((resolve) => setImmediate(resolve));
-}
