@@ -104,11 +104,15 @@ export class Budget {
     }
   }
 
+  /** The one that was active last: it is the likeliest to go on. */
   #elect(): void {
-    const [first] = this.#waiting;
-    if (first === undefined) return;
-    this.#waiting.delete(first);
-    this.#elected = first;
-    first.resumeForMemory();
+    let best: Holder | undefined;
+    for (const holder of this.#waiting) {
+      if (best === undefined || holder.lastActiveAt > best.lastActiveAt) best = holder;
+    }
+    if (best === undefined) return;
+    this.#waiting.delete(best);
+    this.#elected = best;
+    best.resumeForMemory();
   }
 }
