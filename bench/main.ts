@@ -43,7 +43,8 @@ async function measureWorkloads(): Promise<Row[]> {
       for (const [kind, contender] of Object.entries(CONTENDERS)) {
         const path = servers.get(kind)?.path ?? "";
         const result = await run(contender, path);
-        if (round > 0) (results[kind] ??= []).push(result);
+        results[kind] ??= [];
+        if (round > 0) results[kind].push(result);
       }
     }
     rows.push({ name, unit, isLowerBetter, results });
@@ -69,7 +70,9 @@ function printRow({ name, unit, isLowerBetter, results }: Row): void {
   console.log(`${name.padEnd(44)} ${unit.padEnd(12)} ${cells.join("   ")}`);
 }
 
-console.log(`Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model}, ${(totalmem() / 2 ** 30).toFixed(0)} GiB`);
+console.log(
+  `Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model}, ${(totalmem() / 2 ** 30).toFixed(0)} GiB`,
+);
 console.log(`Linux ${release()}; medians of ${rounds} alternating rounds; in brackets the ratio to the first column,`);
 console.log("above 1 is better\n");
 try {

@@ -19,6 +19,11 @@ export async function measureIdleMemory(directory: string) {
 async function measureOne(kind: string, path: string): Promise<number> {
   const server = start("serve", kind, path);
   await next(server);
+  // Once before, so that what the server's code costs is not counted as what its connections do.
+  const first = start("dial", kind, path, String(CONNECTIONS));
+  await next(first);
+  first.kill();
+  await new Promise((resolve) => first.once("exit", resolve));
   const before = await ask(server);
   const clients = start("dial", kind, path, String(CONNECTIONS));
   await next(clients);
