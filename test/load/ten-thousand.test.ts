@@ -1,0 +1,80 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { type TestContext, test } from "node:test";
+import { socketPath } from "../peer/support.js";
+import { Child, descriptorsOf, until } from "../support/children.js";
+import { compileFixture } from "../support/starter.js";
+
+const CLIENTS = 10_000;
+const PROCESSES = 4;
+const MIB = 1_048_576;
+/**
+ * Near the start: every descriptor back, and of the memory all but this, after a collection. What stays is the
+ * heap that V8 has grown and does not give back at once; 10,000 connections that leak a KiB each would be 10 MiB of heap.
+ */
+const RSS_NEAR_BYTES = 96 * MIB;
+const HEAP_NEAR_BYTES = 4 * MIB;
+
+interface Memory {
+  readonly rss: number;
+  readonly heapUsed: number;
+}
+
+/** The test needs a process with 10,000 sockets: this many descriptors, which Node raises to the hard limit. */
+function hasDescriptors(t: TestContext): boolean {
+  const [, hard = "0"] = /Max open files\s+\S+\s+(\S+)/.exec(readFileSync("/proc/self/limits", "utf8")) ?? [];
+  if (hard === "unlimited" || Number(hard) >= CLIENTS + 200) return true;
+  const fact = `ulimit -Hn is ${hard}, and 10,000 connections need more`;
+  if (process.env.EARSHOT_FORBID_SKIPS) throw new Error(`This test may not be skipped, but ${fact}`);
+  t.skip(fact);
+  return false;
+}
+
+test("10,000 clients at once, each with its messages; afterwards the server is as it was", async (t) => {
+  if (!hasDescriptors(t)) return;
+  const address = socketPath(t);
+  const server = await Child.start(t, "peer-server", [], ["--expose-gc"]);
+  const memory = async () => (await server.call("memoryAfterCollection")) as Memory;
+  await server.call("listen", { address, handler: "echo" });
+  const program = await compileFixture(t, "load-clients");
+  const starting = Array.from({ length: PROCESSES }, () => Child.startCompiled(t, program));
+  const groups = await Promise.all(starting);
+  const onEach = async (what: string, details: object = {}) =>
+    (await Promise.all(groups.map((group) => group.call(what, details)))).map(Number);
+  const sum = (numbers: number[]) => numbers.reduce((total, number) => total + number, 0);
+
+  // A first small crowd, so that what a working server needs anyhow does not count.
+  await onEach("dial", { address, count: 50 });
+  assert.equal(sum(await onEach("send", { rounds: 5 })), PROCESSES * 50 * 5);
+  await onEach("close");
+  await until(async () => (await server.call("connections")) === 0, "the first crowd to be gone");
+  const before = {
+    ...(await memory()),
+    descriptors: descriptorsOf(server.pid),
+    handled: Number(await server.call("handled")),
+  };
+
+  const startedAt = performance.now();
+  await onEach("dial", { address, count: CLIENTS / PROCESSES });
+  assert.equal(sum(await onEach("send", { rounds: 3 })), CLIENTS * 3);
+  assert.equal(await server.call("connections"), CLIENTS);
+  assert.equal(Number(await server.call("handled")) - before.handled, CLIENTS * 3);
+  assert.ok(descriptorsOf(server.pid) >= before.descriptors + CLIENTS);
+  const during = await memory();
+  t.diagnostic(`${CLIENTS} clients and ${CLIENTS * 3} messages in ${(performance.now() - startedAt).toFixed()} ms`);
+  t.diagnostic(`${((during.rss - before.rss) / CLIENTS).toFixed()} bytes for each idle connection`);
+
+  // Half of them leave, half of them die.
+  await Promise.all(groups.slice(0, PROCESSES / 2).map((group) => group.call("close")));
+  await Promise.all(groups.slice(PROCESSES / 2).map((group) => group.kill()));
+  await until(async () => (await server.call("connections")) === 0, "all of them to be gone");
+  assert.equal(descriptorsOf(server.pid), before.descriptors);
+  const isNear = async () => {
+    const { rss, heapUsed } = await memory();
+    return rss - before.rss < RSS_NEAR_BYTES && heapUsed - before.heapUsed < HEAP_NEAR_BYTES;
+  };
+  await until(isNear, "its memory to be back");
+  const after = await memory();
+  t.diagnostic(`${after.rss - before.rss} bytes of memory and ${after.heapUsed - before.heapUsed} of heap stayed`);
+  assert.deepEqual(await server.call("problems"), []);
+});
