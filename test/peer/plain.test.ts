@@ -52,19 +52,22 @@ test("a caller that closes both ways at once is heard, and only a debug line tel
   assert.deepEqual(logger.at(), []);
 });
 
-test("a connection without a byte is no message", async (t) => {
-  const { server, texts, logger } = await keeper(t, "stored");
-  const ending = await Raw.connect(t, server.address);
-  ending.socket.end();
-  await ending.closed;
-  assert.equal(ending.received.length, 0);
-  const cutting = await Raw.connect(t, server.address);
-  cutting.socket.destroy();
-  const client = await connect(t, server, { wire: "plain" });
-  assert.equal(await outcome(client.send("")), "reply ");
-  while (server.connectionCount > 0) await new Promise((resolve) => setImmediate(resolve));
-  assert.deepEqual([texts, logger.at()], [[], []]);
-});
+for (const wire of ["auto", "plain"] as const) {
+  test(`a connection without a byte is no message for a server that takes ${wire}`, async (t) => {
+    const logger = new MemoryLogger();
+    const server = await serve(t, () => assert.fail("there was nothing"), { wire, logger });
+    const ending = await Raw.connect(t, server.address);
+    ending.socket.end();
+    await ending.closed;
+    assert.equal(ending.received.length, 0);
+    const cutting = await Raw.connect(t, server.address);
+    cutting.socket.destroy();
+    const client = await connect(t, server, { wire: "plain" });
+    assert.equal(await outcome(client.send("")), "reply ");
+    while (server.connectionCount > 0) await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(logger.at(), []);
+  });
+}
 
 test("a sender that dies in the middle: what it had written looks like a message, as PROTOCOL.md says", async (t) => {
   const { server, texts, came } = await keeper(t, undefined);
