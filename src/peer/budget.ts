@@ -2,6 +2,8 @@
 export const SHARE_BYTES = 65_536;
 /** Who makes no progress for so long gives way when others wait for memory. */
 export const STALL_MS = 1_000;
+/** Who waits for so long may be the one that goes beyond the limit. */
+export const PATIENCE_MS = 100;
 /** Letting one connection go on costs about this much before it can be stopped again. */
 const READ_BYTES = 262_144;
 
@@ -24,7 +26,7 @@ export interface Holder {
 
 /**
  * The bytes that a server holds for all its connections. At most `maxBytes`, and above that `SHARE_BYTES` for each
- * connection and one message that is let through when otherwise none could be finished.
+ * connection and one message that is let through so that something is always finished.
  */
 export class Budget {
   readonly #maxBytes: number;
@@ -33,7 +35,7 @@ export class Budget {
   readonly #large = new Set<Holder>();
   /** Those that are paused, the first to wait first. */
   readonly #waiting = new Set<Holder>();
-  /** The one that may go beyond the limit, because everybody waited for everybody. */
+  /** The one that may go beyond the limit, so that something is always finished. */
   #elected: Holder | undefined;
 
   constructor(maxBytes: number) {
@@ -66,16 +68,14 @@ export class Budget {
     this.update(holder, 0);
   }
 
-  /** Called for a holder that has waited for `STALL_MS`: makes room for it if that is fair. */
+  /** Called while a holder waits, every `PATIENCE_MS`: makes room for it where that is fair. */
   relieve(now: number): void {
     const stalled: Holder[] = [];
-    let isSomebodyBusy = false;
     for (const holder of this.#large) {
       // Who is not read can bring nothing; that it does not read is still its own doing.
       const isWaiting = this.#waiting.has(holder);
       const isPeersTurn = isWaiting ? holder.isBlocked : holder.isWaitingForPeer;
       if (isPeersTurn && now - holder.lastActiveAt >= STALL_MS) stalled.push(holder);
-      else if (!isWaiting) isSomebodyBusy = true;
     }
     stalled.sort((a, b) => a.lastActiveAt - b.lastActiveAt);
     let excess = this.#usedBytes - this.#maxBytes;
@@ -84,7 +84,7 @@ export class Budget {
       excess -= holder.budgetedBytes;
       holder.giveWay();
     }
-    if (stalled.length === 0 && !isSomebodyBusy) this.#elect();
+    if (this.#elected === undefined) this.#elect();
   }
 
   #limit(holder: Holder): void {

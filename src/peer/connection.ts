@@ -7,7 +7,7 @@ import type { FailureName } from "../wire/failure.js";
 import type { Hello } from "../wire/hello.js";
 import { detectWire } from "../wire/preface.js";
 import { type Alarm, setAlarm } from "./alarm.js";
-import { type Holder, STALL_MS } from "./budget.js";
+import { type Holder, PATIENCE_MS, STALL_MS } from "./budget.js";
 import { type ConnectionSetup, makeSession } from "./connection-setup.js";
 
 /** How long the other side may take to close its direction after this side has closed its own. */
@@ -264,7 +264,7 @@ export class Connection implements TransportEvents, SessionHost, Holder {
     if (this.wire === undefined && handshakeTimeoutMs > 0) next = this.lastActiveAt + handshakeTimeoutMs;
     if (next === Infinity && this.#restingMemory !== undefined) next = this.lastActiveAt + REST_AFTER_MS;
     if (this.#endedAt > 0) next = Math.min(next, this.#endedAt + LINGER_MS);
-    return this.#waitingSince > 0 ? Math.min(next, this.#waitingSince + STALL_MS) : next;
+    return this.#waitingSince > 0 ? Math.min(next, this.#waitingSince + PATIENCE_MS) : next;
   }
 
   /** @internal the timer. */
@@ -282,7 +282,7 @@ export class Connection implements TransportEvents, SessionHost, Holder {
     else if (this.#memory === undefined && now >= this.#nextDeadline()) {
       this.abort(new EarshotError("TIMEOUT", "Nothing came on the connection"));
     }
-    if (this.#waitingSince > 0 && now >= this.#waitingSince + STALL_MS) {
+    if (this.#waitingSince > 0 && now >= this.#waitingSince + PATIENCE_MS) {
       this.#waitingSince = now;
       this.#setup.budget?.relieve(now);
     }
