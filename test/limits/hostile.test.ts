@@ -16,10 +16,10 @@ const limits = {
 };
 const ATTACKERS = 651;
 /**
- * How much larger the process may get, at any time: what it may buffer, 64 KiB for each connection, and 96 MiB for what
- * a busy JavaScript process has lying about before the collector comes by.
+ * How much larger the process may get, at any time: what it may buffer, 64 KiB for each connection, and 160 MiB for
+ * what a busy JavaScript process has lying about before the collector comes by and the allocator gives back.
  */
-const MAX_GROWTH = MAX_BUFFERED + ATTACKERS * 65_536 + 96 * MIB;
+const MAX_GROWTH = MAX_BUFFERED + ATTACKERS * 65_536 + 160 * MIB;
 
 const many = (count: number, attack: (index: number) => Promise<unknown>) =>
   Promise.all(Array.from({ length: count }, (_, index) => attack(index)));
@@ -57,22 +57,26 @@ test("650 hostile clients at once: good ones are served all the time, memory is 
   const address = socketPath(t);
   const child = await Child.start(t, "peer-server", [], ["--expose-gc"]);
   await child.call("listen", { address, handler: "echo", options: limits });
-  const memory = async (what = "memory") => ((await child.call(what)) as NodeJS.MemoryUsage).rss;
+  const rss = async () => ((await child.call("memory")) as NodeJS.MemoryUsage).rss;
+  const inUse = async () => {
+    const { heapUsed, external } = (await child.call("memoryAfterCollection")) as NodeJS.MemoryUsage;
+    return heapUsed + external;
+  };
 
   const [small, large] = await Promise.all([connect(t, { address }), connect(t, { address })]);
   const megabyte = pattern(MIB);
   // Warm, so that what a working server needs anyhow does not count.
   for (let round = 0; round < 20; round++) assert.ok(megabyte.equals((await large.send(megabyte)).bytes));
   await small.send("warm");
-  const before = { rss: await memory("memoryAfterCollection"), descriptors: await child.call("descriptors") };
+  const before = { inUse: await inUse(), rss: await rss(), descriptors: await child.call("descriptors") };
 
   let isOver = false;
   let most = 0;
   const watching = (async () => {
-    while (!isOver) most = Math.max(most, await memory());
+    while (!isOver) most = Math.max(most, await rss());
   })();
   const waits: number[] = [];
-  let megabytes = 0;
+  const largeWaits: number[] = [];
   const serving = [
     (async () => {
       for (let index = 0; !isOver; index++) {
@@ -85,8 +89,9 @@ test("650 hostile clients at once: good ones are served all the time, memory is 
     })(),
     (async () => {
       while (!isOver) {
+        const startedAt = performance.now();
         assert.ok(megabyte.equals((await large.send(megabyte, { timeoutMs: 10_000 })).bytes));
-        megabytes++;
+        largeWaits.push(performance.now() - startedAt);
       }
     })(),
   ];
@@ -106,18 +111,16 @@ test("650 hostile clients at once: good ones are served all the time, memory is 
 
   const growth = most - before.rss;
   t.diagnostic(`grew by ${(growth / MIB).toFixed()} of ${(MAX_GROWTH / MIB).toFixed()} MiB at most`);
-  t.diagnostic(
-    `${waits.length} small messages, the slowest ${Math.max(...waits).toFixed()} ms; ${megabytes} large ones`,
-  );
+  const [slowest, slowestLarge] = [Math.max(...waits), Math.max(...largeWaits)];
+  t.diagnostic(`${waits.length} small messages, the slowest took ${slowest.toFixed()} ms`);
+  t.diagnostic(`${largeWaits.length} messages of 1 MiB, the slowest took ${slowestLarge.toFixed()} ms`);
   assert.ok(growth < MAX_GROWTH, `grew by ${(growth / MIB).toFixed()} MiB`);
   assert.ok(waits.length > 50, `${waits.length} small messages`);
-  assert.ok(Math.max(...waits) < 2_500, `the slowest small message took ${Math.max(...waits)} ms`);
-  assert.ok(megabytes > 3, `${megabytes} large messages`);
+  assert.ok(slowest < 2_500, `the slowest small message took ${slowest} ms`);
+  // Room for large ones comes with every second in which those that stall give way.
+  assert.ok(largeWaits.length > 0 && slowestLarge < 6_000, `the slowest large message took ${slowestLarge} ms`);
   await until(async () => (await child.call("descriptors")) === before.descriptors, "its descriptors to be back");
-  await until(
-    async () => (await memory("memoryAfterCollection")) - before.rss < 64 * MIB,
-    "its memory to be back to within 64 MiB",
-  );
+  await until(async () => (await inUse()) - before.inUse < 8 * MIB, "its memory to be back to within 8 MiB");
   // Each was logged once; none was an accident of the server's own.
   const problems = (await child.call("problems")) as string[];
   assert.ok(
