@@ -30,9 +30,10 @@ for (const { what, bytes } of beginnings) {
   test(`handshakeTimeoutMs: a connection that says ${what} is cut then, and logged`, async (t) => {
     const logger = new MemoryLogger();
     const server = await serve(t, () => "ok", { handshakeTimeoutMs: 80, logger });
+    const since = performance.now();
     const raw = await Raw.connect(t, server.address);
     if (bytes.length > 0) raw.write(bytes);
-    assertAbout(await lifetime(raw), 78);
+    assertAbout(await lifetime(raw, since), 78);
     await until(() => server.connectionCount === 0, "the connection to be gone");
     assert.deepEqual(
       logger.at().map(({ level, error }) => [level, error?.code]),
