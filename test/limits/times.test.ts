@@ -43,11 +43,11 @@ for (const { what, bytes } of beginnings) {
 }
 
 test("handshakeTimeoutMs: who has greeted may stay for as long as it likes", async (t) => {
-  const server = await serve(t, (message) => message.bytes, { handshakeTimeoutMs: 60, messageTimeoutMs: 60 });
+  const server = await serve(t, (message) => message.bytes, { handshakeTimeoutMs: 200, messageTimeoutMs: 200 });
   const raw = await Raw.greeted(t, server.address);
   const client = await connect(t, server);
   await client.send("a");
-  await setTimeout(200);
+  await setTimeout(300);
   raw.write(open(1, "late"));
   await raw.hears((lines) => lines.includes('DATA+END 1 "late"'));
   assert.equal(await outcome(client.send("late")), "reply late");
