@@ -31,7 +31,10 @@ export class Context {
     return this.#connection.wire ?? "plain";
   }
 
-  /** Aborts when nobody waits for the answer any more: the caller is gone, gave up, or the server closed for good. */
+  /**
+   * Aborts when nobody waits for the answer any more: the caller is gone, gave up, or the server closed for good. On the
+   * plain wire a caller that goes away after its message cannot be told from one that waits.
+   */
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
