@@ -54,7 +54,7 @@ export interface Pong {
   readonly app: AppInfo | undefined;
 }
 
-/** A way to one server. Whoever dialed it closes it. */
+/** A way to one server. Whoever dialed it closes it; until then it keeps the process alive, as any open socket does. */
 export class Client implements AsyncDisposable {
   /** Where it was dialed, as `unix:/path` or `unix:@name`. */
   readonly address: string;

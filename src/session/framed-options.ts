@@ -23,6 +23,8 @@ export class FramedMemory {
   isGreeted = false;
   /** The highest exchange so far. */
   lastId = 0;
+  /** The number of the last ping. */
+  lastPing = 0;
   /** What the other side takes; known from its HELLO on. */
   peerMaxMessageBytes: number | undefined = undefined;
   peerMaxInFlight: number | undefined = undefined;

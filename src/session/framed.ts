@@ -130,7 +130,7 @@ export class FramedSession implements Session, FrameSink {
   cancel(request: Request, code: "CANCELLED" | "TIMEOUT"): void {
     if (request.state === "settled") return;
     if (this.#pings?.take(request)) request.onFailure(code, "", "unsent");
-    else this.#outbound?.cancel(request, code, "");
+    else this.#outbound?.cancel(request, code);
   }
 
   reply(exchange: Exchange, body: Body): void {
@@ -155,7 +155,7 @@ export class FramedSession implements Session, FrameSink {
   }
 
   ping(request: Request): void {
-    this.#pings ??= new Pings();
+    this.#pings ??= new Pings(this.#memory);
     this.#writer.send(this.#pings.begin(request));
   }
 

@@ -136,7 +136,6 @@ export class Inbound implements OutputOwner<Exchange> {
       if (id > this.#memory.lastId) throw violation(`a reset of exchange ${id}, which was not opened`);
       return undefined;
     }
-    if (exchange === this.#current) this.#current = undefined;
     return this.#giveUp(exchange) ? exchange : undefined;
   }
 
@@ -207,6 +206,7 @@ export class Inbound implements OutputOwner<Exchange> {
   #hold(exchange: IncomingExchange): void {
     const { assembly } = exchange;
     if (assembly === undefined) return;
+    if (exchange.deadlineAt === Infinity) this.#startDeadline(exchange);
     this.heldBytes += assembly.length - exchange.heldBytes;
     exchange.heldBytes = assembly.length;
     if (this.#limits.messageTimeoutMs > 0 && this.#nextProgressCheck === Infinity) {
@@ -222,17 +222,22 @@ export class Inbound implements OutputOwner<Exchange> {
     exchange.state = "ready";
     this.heldBytes += message.byteLength - exchange.heldBytes;
     exchange.heldBytes = message.byteLength;
-    if (exchange.deadlineMs >= 0) {
-      exchange.deadlineAt = this.#host.now() + exchange.deadlineMs;
-      this.#deadlines ??= new Deadlines();
-      this.#deadlines.add(exchange);
-    }
+    if (exchange.deadlineAt === Infinity) this.#startDeadline(exchange);
     this.#ready.push(exchange);
     this.dispatch();
   }
 
+  /** The time that the caller has left counts from the first frame on. */
+  #startDeadline(exchange: IncomingExchange): void {
+    if (exchange.deadlineMs < 0) return;
+    exchange.deadlineAt = this.#host.now() + exchange.deadlineMs;
+    this.#deadlines ??= new Deadlines();
+    this.#deadlines.add(exchange);
+  }
+
   /** Returns true when a handler is busy with it. */
   #giveUp(exchange: IncomingExchange): boolean {
+    if (exchange === this.#current) this.#current = undefined;
     const wasHandling = exchange.state === "handling";
     if (exchange.state === "answered") return false;
     if (exchange.state === "ready") this.#ready.drop(exchange);

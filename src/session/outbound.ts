@@ -97,11 +97,11 @@ export class Outbound implements OutputOwner<Request> {
     request.body = "";
   }
 
-  cancel(request: Request, code: ErrorCode, fact: string): void {
+  cancel(request: Request, code: "CANCELLED" | "TIMEOUT"): void {
     const wasSent = request.state === "sent";
     const { id } = request;
-    this.#settle(request, code, fact, wasSent ? "unknown" : "unsent");
-    if (wasSent) this.#resetter.sendReset(id, "CANCELLED");
+    this.#settle(request, code, "", wasSent ? "unknown" : "unsent");
+    if (wasSent) this.#resetter.sendReset(id, code);
   }
 
   onData(frame: FrameDecoder): void {

@@ -6,10 +6,19 @@ import type { Request } from "./session.js";
 
 const NOTHING = new Message(Buffer.alloc(0), 0, 0);
 
+/** Outlives this object: a number that comes late must not settle another ping. */
+interface Memory {
+  lastPing: number;
+}
+
 /** The pings that are not answered yet. */
 export class Pings {
   readonly #pending = new Map<number, Request>();
-  #last = 0;
+  readonly #memory: Memory;
+
+  constructor(memory: Memory) {
+    this.#memory = memory;
+  }
 
   get isEmpty(): boolean {
     return this.#pending.size === 0;
@@ -24,7 +33,7 @@ export class Pings {
   /** Returns the frame to send. */
   begin(request: Request): Buffer {
     const payload = Buffer.alloc(PING_BYTES);
-    request.id = ++this.#last;
+    request.id = ++this.#memory.lastPing;
     request.state = "sent";
     writeU64(payload, request.id, 0);
     this.#pending.set(request.id, request);

@@ -37,6 +37,26 @@ test("after a rest a number that was used before is out of turn, and so is a sec
   }
 });
 
+test("after a rest a PONG that comes late settles no other ping", () => {
+  const pair = connect();
+  const late = new FakeRequest("", pair.clock.now() + 8);
+  pair.client.session.ping(late);
+  pair.client.flush();
+  const ping = pair.client.host.takeWrites();
+  pair.clock.advance(8);
+  pair.client.tick();
+  assert.equal(late.outcome, "TIMEOUT unsent");
+  assert.equal(pair.client.rest(), true);
+  const next = new FakeRequest("");
+  pair.client.session.ping(next);
+  pair.client.flush();
+  pair.client.host.takeWrites();
+  pair.server.receive(...ping);
+  pair.server.flush();
+  pair.deliver(pair.server, pair.client);
+  assert.equal(next.outcome, "");
+});
+
 test("there is no rest before the greeting, in the middle of anything, while closing, or with an idle limit", () => {
   const pair = new Pair(makeFramed);
   assert.deepEqual([pair.client.rest(), pair.server.rest()], [false, false]);

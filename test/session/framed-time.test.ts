@@ -42,6 +42,30 @@ test("a deadline that passes while the message waits keeps it from the handler",
   assert.equal(pair.server.session.isIdle, true);
 });
 
+test("a deadline counts from the first frame on, and ends a message that is not whole yet", () => {
+  const pair = connect();
+  pair.server.receive(frame(TYPE.OPEN, 2, 1, Buffer.from("\x10\0\0\0half")));
+  assert.equal(pair.server.session.isWaitingForPeer, true);
+  pair.clock.advance(24);
+  pair.server.tick();
+  assert.equal(pair.server.session.isWaitingForPeer, false);
+  assert.equal(pair.server.session.heldBytes, 0);
+  pair.server.receive(frame(TYPE.DATA, 1, 1, "and half"));
+  assert.equal(pair.server.host.exchanges.length, 0);
+  assert.equal(pair.server.host.isAborted, false);
+});
+
+for (const code of ["TIMEOUT", "CANCELLED"] as const) {
+  test(`the other side is told ${code}`, () => {
+    const pair = connect();
+    const request = pair.client.send();
+    pair.settle();
+    pair.client.session.cancel(request, code);
+    pair.settle();
+    assert.equal(pair.server.host.events.at(-1), `caller of 1 gone: ${code}`);
+  });
+}
+
 test("a deadline frees a request that never left", () => {
   const pair = connect();
   pair.client.host.isWritable = false;

@@ -16,7 +16,13 @@ export function requireRoot(t: TestContext): boolean {
   return require(t, process.getuid?.() === 0, "only root can become another user");
 }
 
-function require(t: TestContext, isMet: boolean, otherwise: string): boolean {
+/** The same for what only Linux has. */
+export function requireLinux(t: TestContext, what: string): boolean {
+  return require(t, process.platform === "linux", `${what} are Linux's`);
+}
+
+/** The same for anything else that a test needs of its machine. */
+export function require(t: TestContext, isMet: boolean, otherwise: string): boolean {
   if (isMet) return true;
   const { EARSHOT_FORBID_SKIPS } = process.env;
   if (EARSHOT_FORBID_SKIPS) throw new Error(`This test may not be skipped, but ${otherwise}`);

@@ -21,7 +21,7 @@ import { promisify } from "node:util";
 import { bindSocketFile } from "../../src/transport/socket-file.js";
 import { compileFixture, leaveStaleSocket, Starter, whoAnswers } from "../support/starter.js";
 import { temporaryDirectory, temporaryServer } from "../support/temp.js";
-import { requireRoot, requireTool } from "../support/tools.js";
+import { requireLinux, requireRoot, requireTool } from "../support/tools.js";
 
 test("a server starts at once where the last one was killed", async (t) => {
   const path = join(temporaryDirectory(t), "a.sock");
@@ -140,7 +140,7 @@ test("an old server that closes leaves the file of the one that took its path", 
 });
 
 test("100 failed and 100 successful claims leave no descriptor open, with short paths and with long ones", async (t) => {
-  if (process.platform !== "linux") return t.skip("counts in /proc");
+  if (!requireLinux(t, "descriptors to be counted in /proc")) return;
   const directory = temporaryDirectory(t);
   const long = join(directory, "d".repeat(99 - directory.length), "a.sock");
   for (const path of [join(directory, "a.sock"), long]) {

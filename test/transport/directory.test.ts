@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { ensureDirectory, findDanger, runtimeDirectory } from "../../src/transport/directory.js";
 import { temporaryDirectory } from "../support/temp.js";
-import { requireRoot } from "../support/tools.js";
+import { require, requireRoot } from "../support/tools.js";
 
 const ADDRESS = "unix:/x/a.sock";
 const us = process.geteuid?.() ?? 0;
@@ -88,7 +88,7 @@ test("the directory for want of a better is created by listening, and must be ou
   });
   process.env.TMPDIR = root;
   const directory = join(root, `earshot-${us}`);
-  if (runtimeDirectory({}, "dial", "a") !== directory) return t.skip("this user has a directory in /run/user");
+  if (!require(t, runtimeDirectory({}, "dial", "a") === directory, "this user has a directory in /run/user")) return;
   assert.throws(() => statSync(directory), { code: "ENOENT" });
   assert.equal(runtimeDirectory({}, "listen", "a"), directory);
   assert.equal(statSync(directory).mode & 0o7777, 0o700);
@@ -110,7 +110,7 @@ test("a link in place of the directory for want of a better is refused, and anot
   process.env.TMPDIR = root;
   mkdirSync(join(root, "mine"), { mode: 0o700 });
   symlinkSync("mine", join(root, `earshot-${us}`));
-  if (!runtimeDirectoryFails("dial")) return t.skip("this user has a directory in /run/user");
+  if (!require(t, runtimeDirectoryFails("dial"), "this user has a directory in /run/user")) return;
   assert.ok(runtimeDirectoryFails("listen"));
 
   if (!requireRoot(t)) return;
