@@ -1,5 +1,5 @@
-// Builds dist/: one bundle per entry (a process that answers one message should not load forty files),
-// and the declarations.
+// Builds dist/: the library, a directory for each command (a process that sends one message should not load forty
+// files), and the declarations. What is only needed at times is in a chunk of its own.
 import { execFileSync } from "node:child_process";
 import { readFileSync, rmSync } from "node:fs";
 import { build } from "esbuild";
@@ -7,37 +7,40 @@ import { build } from "esbuild";
 const root = new URL("..", import.meta.url).pathname;
 const { version } = JSON.parse(readFileSync(`${root}package.json`, "utf8"));
 
-rmSync(`${root}dist`, { recursive: true, force: true });
-const common = {
-  absWorkingDir: root,
-  bundle: true,
-  format: "esm",
-  platform: "node",
-  target: "node20",
-  packages: "external",
-  define: { EARSHOT_VERSION: JSON.stringify(version) },
-  logLevel: "warning",
-};
-await build({ ...common, entryPoints: { index: "src/index.ts" }, outdir: "dist" });
-// A file for each command, with what it needs of the library and nothing else: it is started for every message.
+function bundle(entry, outdir, options = {}) {
+  const up = outdir.split("/").map(() => "..");
+  return build({
+    absWorkingDir: root,
+    entryPoints: [entry],
+    outdir,
+    bundle: true,
+    splitting: true,
+    format: "esm",
+    platform: "node",
+    target: "node20",
+    packages: "external",
+    define: { EARSHOT_VERSION: JSON.stringify(version), EARSHOT_ROOT: JSON.stringify(up.join("/")) },
+    logLevel: "warning",
+    ...options,
+  });
+}
+
 const COMMANDS = ["listen", "send", "ping", "no-command"];
-await build({
-  ...common,
-  entryPoints: {
-    cli: "src/cli/main.ts",
-    ...Object.fromEntries(COMMANDS.map((name) => [`cli/${name}`, `src/cli/${name}.ts`])),
+const commands = {
+  name: "commands",
+  setup({ onResolve }) {
+    const filter = new RegExp(`^\\./(${COMMANDS.join("|")})\\.js$`);
+    onResolve({ filter }, ({ path }) => {
+      const name = path.slice("./".length, -".js".length);
+      return { path: `./cli/${name}/${name}.js`, external: true };
+    });
   },
-  outdir: "dist",
-  plugins: [
-    {
-      name: "commands",
-      setup({ onResolve }) {
-        const filter = new RegExp(`^\\./(${COMMANDS.join("|")})\\.js$`);
-        onResolve({ filter }, ({ path }) => ({ path: path.replace("./", "./cli/"), external: true }));
-      },
-    },
-  ],
-});
+};
+
+rmSync(`${root}dist`, { recursive: true, force: true });
+await bundle("src/index.ts", "dist");
+await bundle("src/cli/main.ts", "dist", { entryNames: "cli", plugins: [commands] });
+for (const name of COMMANDS) await bundle(`src/cli/${name}.ts`, `dist/cli/${name}`);
 execFileSync(process.execPath, [`${root}node_modules/typescript/bin/tsc`, "-p", `${root}tsconfig.build.json`], {
   stdio: "inherit",
 });

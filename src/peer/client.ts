@@ -3,7 +3,7 @@ import { EarshotError, failure } from "../errors.js";
 import type { Message } from "../message.js";
 import { Arena } from "../session/arena.js";
 import type { Request, SessionLimits } from "../session/session.js";
-import { dialNet } from "../transport/net.js";
+import { chooseSockets, type TransportKind } from "../transport/kind.js";
 import { resolveSocket } from "../transport/resolve.js";
 import type { AppInfo } from "../wire/hello.js";
 import type { Channel } from "./channel.js";
@@ -37,6 +37,8 @@ export interface DialOptions {
   readonly app?: App | undefined;
   /** The largest reply that is taken; default 64 MiB. */
   readonly maxMessageBytes?: number | undefined;
+  /** As for `listen`. */
+  readonly transport?: "auto" | TransportKind | undefined;
   /** Default silent. */
   readonly logger?: Logger | undefined;
   /** Gives up dialing when it aborts; a client that is there already is closed by `close`. */
@@ -147,6 +149,7 @@ export async function dial(address: string, options: DialOptions = {}): Promise<
   const logger = checkLogger(options.logger);
   const signal = checkSignal(options.signal);
   const target = resolveSocket(parseAddress(address), "dial");
+  const sockets = chooseSockets(checkChoice("transport", options.transport, ["auto", "native", "net"]));
   const limits: SessionLimits = {
     maxMessageBytes,
     maxInFlight: 1,
@@ -155,7 +158,7 @@ export async function dial(address: string, options: DialOptions = {}): Promise<
     idleTimeoutMs: 0,
   };
   const setup = { role: "client", wire, limits, greetings: greetingsOf(limits, app), app, arena: new Arena() } as const;
-  const connect = (until?: AbortSignal) => dialNet(target, { timeoutMs: connectTimeoutMs, signal: until });
+  const connect = (until?: AbortSignal) => sockets.dial(target, { timeoutMs: connectTimeoutMs, signal: until });
   const transport = await connect(signal);
 
   let onEnd: (error: EarshotError | undefined) => void = () => {};

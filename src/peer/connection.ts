@@ -152,6 +152,10 @@ export class Connection implements TransportEvents, SessionHost, Holder {
     return !this.#isBlocked;
   }
 
+  allocate(bytes: number): Buffer {
+    return Buffer.allocUnsafeSlow(bytes);
+  }
+
   requestFlush(): void {
     if (this.#isFlushRequested) return;
     this.#isFlushRequested = true;

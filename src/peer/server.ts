@@ -1,7 +1,7 @@
 import { parseAddress } from "../address.js";
 import { EarshotError, failure } from "../errors.js";
 import type { Message } from "../message.js";
-import { listenNet } from "../transport/net-listener.js";
+import { chooseSockets, type TransportKind } from "../transport/kind.js";
 import { resolveSocket } from "../transport/resolve.js";
 import type { Listener } from "../transport/transport.js";
 import { Acceptor } from "./acceptor.js";
@@ -9,6 +9,7 @@ import type { Context } from "./context.js";
 import {
   type App,
   type CloseOptions,
+  checkChoice,
   checkGrace,
   checkSignal,
   LISTEN_DEFAULTS,
@@ -50,6 +51,11 @@ export interface ListenOptions {
   readonly idleTimeoutMs?: number | undefined;
   /** How many connections the kernel may keep for `accept`; default 4,096. */
   readonly backlog?: number | undefined;
+  /**
+   * `"native"`: the addon, which alone knows who calls, carries descriptors, and is faster; `"net"`: `node:net`. Default
+   * `"auto"`: the addon where it loads.
+   */
+  readonly transport?: "auto" | TransportKind | undefined;
   /** Default silent. */
   readonly logger?: Logger | undefined;
   readonly app?: App | undefined;
@@ -108,10 +114,11 @@ export async function listen(address: string, handler: Handler, options: ListenO
   const numbers = withDefaults({ ...options }, LISTEN_DEFAULTS);
   const signal = checkSignal(options.signal);
   const target = resolveSocket(parseAddress(address), "listen");
+  const sockets = chooseSockets(checkChoice("transport", options.transport, ["auto", "native", "net"]));
   if (signal?.aborted)
     throw failure("CANCELLED", "listen", target.text, "its signal was aborted", { cause: signal.reason });
   const acceptor = new Acceptor(target.text, handler, options, numbers);
-  const listener = await listenNet(target, {
+  const listener = await sockets.listen(target, {
     mode: numbers.mode,
     backlog: numbers.backlog,
     onTransport: (transport) => acceptor.accept(transport),

@@ -70,7 +70,7 @@ export class PlainSession implements Session {
     const { kind } = this.#state;
     // After its message a caller has nothing more to say, and a server nothing before the message.
     if (kind !== "receiving" && kind !== "awaiting") return;
-    this.#assembly ??= new Assembly(undefined, this.#host.now());
+    this.#assembly ??= new Assembly(undefined, this.#host);
     const limit = this.#limits.maxMessageBytes;
     if (this.#assembly.length + bytes.length <= limit) {
       this.#assembly.append(bytes, 0, bytes.length);

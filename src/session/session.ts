@@ -72,6 +72,8 @@ export interface SessionHost {
   now(): number;
   /** As `Transport.write`. */
   write(chunks: readonly Uint8Array[]): boolean;
+  /** Memory for a message, not cleared. */
+  allocate(bytes: number): Buffer;
   /** Please call `flush` at the end of this turn. */
   requestFlush(): void;
   /** The session is over and everything is written. */

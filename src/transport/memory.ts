@@ -20,6 +20,8 @@ export function memoryPair(options: MemoryOptions = {}): [Transport, Transport] 
 }
 
 class MemoryTransport implements Transport {
+  readonly carriesDescriptors = false;
+  readonly credentials = undefined;
   peer: MemoryTransport | undefined;
   readonly #bufferBytes: number;
   readonly #pieceBytes: () => number;

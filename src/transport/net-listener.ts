@@ -1,20 +1,14 @@
 import { createServer, type Server, Socket } from "node:net";
-import { type EarshotError, fromSystem, systemCode } from "../errors.js";
-import { NetTransport, onReadOptions, SOCKET_OPTIONS } from "./net.js";
+import { fromSystem, systemCode } from "../errors.js";
+import type { ListenOptions } from "./listen-options.js";
+import { assertExactName, NetTransport, onReadOptions, SOCKET_OPTIONS } from "./net.js";
 import type { SocketTarget } from "./resolve.js";
 import { bindSocketFile, type SocketFile } from "./socket-file.js";
 import type { Listener, Transport } from "./transport.js";
 
-export interface ListenNetOptions {
-  readonly mode: number;
-  readonly backlog: number;
-  readonly onTransport: (transport: Transport) => void;
-  /** The listening socket failed while it was in use; it goes on where it can. */
-  readonly onError: (error: EarshotError) => void;
-}
-
 /** Takes the address and hands over every connection to it. */
-export async function listenNet(target: SocketTarget, options: ListenNetOptions): Promise<Listener> {
+export async function listenNet(target: SocketTarget, options: ListenOptions): Promise<Listener> {
+  assertExactName(target, "listen");
   let accepted = 0;
   const onTransport = (transport: Transport) => {
     accepted++;

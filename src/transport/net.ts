@@ -1,5 +1,5 @@
 import { Socket } from "node:net";
-import { type EarshotError, failure, fromSystem, systemCode, systemFact } from "../errors.js";
+import { type EarshotError, failure, type Operation, systemFact } from "../errors.js";
 import type { SocketTarget } from "./resolve.js";
 import type { Transport, TransportEvents } from "./transport.js";
 
@@ -13,10 +13,6 @@ const READ_BYTES = 8_192;
 let readBuffer: Buffer | undefined;
 /** Whose read was handed over last: the next buffer is chosen right after it. */
 let lastReader: NetTransport | undefined;
-
-/** A full queue of connections is tried again after this long, and then after up to `MAX_RETRY_MS`. */
-const FIRST_RETRY_MS = 1;
-const MAX_RETRY_MS = 50;
 
 const OWNER = Symbol("transport");
 
@@ -40,6 +36,8 @@ function onClose(this: OwnedSocket): void {
 
 /** The portable transport, over `node:net`. */
 export class NetTransport implements Transport {
+  readonly carriesDescriptors = false;
+  readonly credentials = undefined;
   readonly #socket: Socket;
   #events: TransportEvents | undefined;
   #error: EarshotError | undefined;
@@ -146,27 +144,9 @@ export function onReadOptions(transport: NetTransport) {
   return { buffer: chooseBuffer, callback };
 }
 
-export interface DialNetOptions {
-  readonly timeoutMs: number;
-  readonly signal: AbortSignal | undefined;
-}
-
-/** Connects; a server whose queue is full is tried again until the time is up. */
-export async function dialNet(target: SocketTarget, options: DialNetOptions): Promise<Transport> {
-  const deadline = options.timeoutMs > 0 ? performance.now() + options.timeoutMs : Infinity;
-  for (let retryMs = FIRST_RETRY_MS; ; retryMs = Math.min(retryMs * 2, MAX_RETRY_MS)) {
-    try {
-      return await connect(target, deadline, options);
-    } catch (error) {
-      if (systemCode(error) !== "EAGAIN") throw error;
-      const pauseMs = retryMs * (0.5 + Math.random());
-      if (performance.now() + pauseMs > deadline) throw fromSystem(error, "dial", target.text);
-      await pause(pauseMs, target, options.signal);
-    }
-  }
-}
-
-function connect(target: SocketTarget, deadline: number, options: DialNetOptions): Promise<NetTransport> {
+/** Connects; rejects with the system's error, or with the signal's reason. */
+export function connectNet(target: SocketTarget, signal: AbortSignal): Promise<NetTransport> {
+  assertExactName(target, "dial");
   return new Promise((resolve, reject) => {
     const transport = new NetTransport((self) => {
       const socketOptions = { ...SOCKET_OPTIONS, onread: onReadOptions(self) };
@@ -174,49 +154,26 @@ function connect(target: SocketTarget, deadline: number, options: DialNetOptions
       return new Socket(socketOptions).pause();
     });
     const { socket } = transport;
-    const fail = (error: EarshotError) => {
-      socket.destroy();
-      settle(() => reject(error));
-    };
-    const onAbort = () => fail(cancelled(target, options.signal));
-    const timer =
-      deadline === Infinity
-        ? undefined
-        : setTimeout(
-            () => fail(failure("TIMEOUT", "dial", target.text, `no connection within ${options.timeoutMs} ms`)),
-            Math.max(0, deadline - performance.now()),
-          );
     const settle = (outcome: () => void) => {
-      clearTimeout(timer);
-      options.signal?.removeEventListener("abort", onAbort);
+      signal.removeEventListener("abort", onAbort);
       socket.removeAllListeners();
       socket.on("error", () => {});
       outcome();
     };
-    if (options.signal?.aborted === true) return onAbort();
-    options.signal?.addEventListener("abort", onAbort, { once: true });
-    socket.once("error", (error) => {
-      settle(() => reject(systemCode(error) === "EAGAIN" ? error : fromSystem(error, "dial", target.text)));
-    });
+    const onAbort = () => {
+      socket.destroy();
+      settle(() => reject(signal.reason));
+    };
+    signal.addEventListener("abort", onAbort, { once: true });
+    socket.once("error", (error) => settle(() => reject(error)));
     socket.once("connect", () => settle(() => resolve(transport)));
     socket.connect({ path: target.kind === "path" ? target.path : `\0${target.name}` });
   });
 }
 
-function pause(ms: number, target: SocketTarget, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => {
-      clearTimeout(timer);
-      reject(cancelled(target, signal));
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener("abort", onAbort);
-      resolve();
-    }, ms);
-    signal?.addEventListener("abort", onAbort, { once: true });
-  });
-}
-
-function cancelled(target: SocketTarget, signal: AbortSignal | undefined): EarshotError {
-  return failure("CANCELLED", "dial", target.text, "its signal was aborted", { cause: signal?.reason });
+/** Node 20 pads abstract names with NULs, so that no other program would find them. @throws EarshotError `UNSUPPORTED` */
+export function assertExactName(target: SocketTarget, op: Operation, version = process.version): void {
+  if (target.kind !== "abstract" || Number.parseInt(version.slice(1), 10) >= 22) return;
+  const fact = `Node ${version} pads abstract names with NULs, so that no other program would find it; use the native addon, Node 22 or later, or a path`;
+  throw failure("UNSUPPORTED", op, target.text, fact);
 }

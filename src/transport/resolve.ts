@@ -9,7 +9,7 @@ export type SocketTarget =
   | { readonly kind: "abstract"; readonly name: string; readonly text: string };
 
 /** What of `process` decides; tests give another. */
-export type Host = Pick<NodeJS.Process, "platform" | "version">;
+export type Host = Pick<NodeJS.Process, "platform">;
 
 const ABSTRACT_LIMIT_BYTES = 107;
 
@@ -49,10 +49,6 @@ export function resolvePath(path: string, op: Operation, host: Host = process): 
 function resolveAbstract(name: string, text: string, op: Operation, host: Host): SocketTarget {
   if (host.platform !== "linux") {
     throw failure("UNSUPPORTED", op, text, "only Linux has abstract names; use a path");
-  }
-  if (Number.parseInt(host.version.slice(1), 10) < 22) {
-    const fact = `Node ${host.version} pads abstract names with NULs, so that no other program would find it; use Node 22 or later, or a path`;
-    throw failure("UNSUPPORTED", op, text, fact);
   }
   const excess = Buffer.byteLength(name) - ABSTRACT_LIMIT_BYTES;
   if (excess > 0) throw tooLong("the name", excess, ABSTRACT_LIMIT_BYTES, op, text);

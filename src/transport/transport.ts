@@ -1,4 +1,5 @@
 import type { EarshotError } from "../errors.js";
+import type { Credentials } from "./credentials.js";
 
 /**
  * Moves bytes between two ends; knows no message. One suite, `test/transport/suite.ts`, holds every kind to this:
@@ -15,8 +16,10 @@ export interface Transport {
    *
    * @returns `true` when they are out: the caller may reuse its buffers and write more. `false` when some wait inside:
    * the caller should stop until `onDrain`, and must leave its buffers alone until then.
+   * @param descriptors open files that the other side gets with the first of these bytes, 253 at most: taken over, and
+   * closed here when they are on their way or never will be. Only where `carriesDescriptors`.
    */
-  write(chunks: readonly Uint8Array[]): boolean;
+  write(chunks: readonly Uint8Array[], descriptors?: readonly number[]): boolean;
   /** Half-close: after what was written, the other side sees the end of input. Reading goes on. */
   end(): void;
   /** No more `onBytes` or `onEnd` until `resume`; what is already on its way may still come once. */
@@ -24,6 +27,9 @@ export interface Transport {
   resume(): void;
   /** Closes both directions at once; what still waits inside is dropped. */
   close(): void;
+  readonly carriesDescriptors: boolean;
+  /** Who is at the other end; `undefined` where that cannot be known. Asks the kernel each time. */
+  readonly credentials: Credentials | undefined;
 }
 
 export interface TransportEvents {
@@ -32,8 +38,12 @@ export interface TransportEvents {
    * the same. Asked after each `onBytes`, for the next read only. `undefined`: anywhere.
    */
   readInto(): Buffer | undefined;
-  /** The bytes are borrowed: they are overwritten after this call returns. */
-  onBytes(bytes: Buffer): void;
+  /**
+   * The bytes are borrowed: they are overwritten after this call returns.
+   *
+   * @param descriptors open files that came with them, from now on the receiver's to close with `closeDescriptor`
+   */
+  onBytes(bytes: Buffer, descriptors?: readonly number[]): void;
   /** The other side will send no more. */
   onEnd(): void;
   /** Everything that `write` kept waiting is out. */

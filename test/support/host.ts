@@ -104,6 +104,10 @@ export class FakeHost implements SessionHost {
     this.#held = [];
   }
 
+  allocate(bytes: number): Buffer {
+    return Buffer.allocUnsafeSlow(bytes);
+  }
+
   requestFlush(): void {
     this.isFlushRequested = true;
   }

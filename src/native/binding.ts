@@ -1,0 +1,118 @@
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
+
+/** `read`, `write`, `accept` and `lock` answer with this, or `false`, where they would have to wait. */
+export const WOULD_BLOCK = -1;
+/** What `watch` takes and `onReady` brings, as libuv numbers them. */
+export const READABLE = 1;
+export const WRITABLE = 2;
+/** The kinds of socket, socket(2). */
+export const SOCK_STREAM = 1;
+export const SOCK_DGRAM = 2;
+/** Options that `socketOption` reads, socket(7). */
+export const SO_TYPE = 3;
+export const SO_ACCEPTCONN = 30;
+export const SO_DOMAIN = 39;
+export const AF_UNIX = 1;
+/** How many descriptors Linux takes in one message: SCM_MAX_FD, unix(7). */
+export const MAX_DESCRIPTORS = 253;
+/** How many chunks one `write` looks at. */
+export const MAX_CHUNKS = 128;
+
+/**
+ * What `earshot.c` can do: system calls on non-blocking Unix sockets. Whatever the kernel refuses is thrown as an error
+ * with `code`, `errno` and `syscall`. Descriptors that come from here (`socket`, `accept`, `duplicate`, `adopt`,
+ * `peerPidfd`, `takeDescriptors`) are closed by `close`, or when the thread ends.
+ */
+export interface Native {
+  socket(type: number): number;
+  /** @param address a path, or an abstract name behind a NUL */
+  bind(fd: number, address: Uint8Array): void;
+  listen(fd: number, backlog: number): void;
+  /** Returns `WOULD_BLOCK` when nobody waits. */
+  accept(fd: number): number;
+  connect(fd: number, address: Uint8Array): void;
+  /**
+   * Returns how many bytes came, 0 at the end, `WOULD_BLOCK` when there are none yet; below that, `-1 - result` bytes and
+   * descriptors, which must be taken before the next read.
+   *
+   * @param overflow what finds no place in `into` goes here
+   */
+  read(fd: number, into: Uint8Array, overflow?: Uint8Array): number;
+  /** The descriptors that the last `read` brought; from now on they are the caller's to close. */
+  takeDescriptors(): number[];
+  /**
+   * Returns how many bytes were taken, of the first `MAX_CHUNKS` chunks; or `WOULD_BLOCK`.
+   *
+   * @param descriptors arrive with the first of these bytes; they stay open here
+   */
+  write(fd: number, chunks: readonly Uint8Array[], descriptors?: readonly number[]): number;
+  /** How much the kernel may keep for a reader that is slower; at most what the system allows. SO_SNDBUF, socket(7). */
+  setSendBuffer(fd: number, bytes: number): void;
+  /** Half-close: the other side sees the end. */
+  shutdown(fd: number): void;
+  /**
+   * Calls back when a watched socket is ready; once for each thread. `events` is 0 after an error, which the next `read` or
+   * `write` names, and then nothing is watched any more. Return `true` to be called again at once for more to read.
+   */
+  onReady(callback: (fd: number, events: number) => boolean): void;
+  /** @param events `READABLE`, `WRITABLE`, both, or 0 for no more */
+  watch(fd: number, events: number): void;
+  close(fd: number): void;
+  /** From now on somebody else closes it. */
+  release(fd: number): void;
+  /** A second descriptor for the same open file, whoever's the first is. */
+  duplicate(fd: number): number;
+  /** Takes over a descriptor that came from outside: from now on non-blocking, close-on-exec, and ours. */
+  adopt(fd: number): number;
+  /** Takes the exclusive flock(2) on any open file; `false` when another has it. */
+  lock(fd: number): boolean;
+  /** poll(2) without waiting. A pidfd is readable when its process is gone. */
+  isReadable(fd: number): boolean;
+  /** getsockopt(2) at the level of the socket, where it is a number. */
+  socketOption(fd: number, option: number): number;
+  /** The address that it is bound to: a path with its NUL, an abstract name behind one, or nothing. */
+  socketName(fd: number): Buffer;
+  /** Who connected, or who listened: pid, uid and gid at that time. SO_PEERCRED, unix(7). */
+  peerCredentials(fd: number): [pid: number, uid: number, gid: number];
+  /** Their supplementary groups. SO_PEERGROUPS, Linux 4.13. */
+  peerGroups(fd: number): number[];
+  /** A descriptor of that very process, whatever becomes of its number. SO_PEERPIDFD, Linux 6.5. */
+  peerPidfd(fd: number): number;
+}
+
+/** Why there is no addon: it was never built, or it is there and does not load. */
+export interface NativeMissing {
+  readonly reason: "not built" | "failed to load";
+  /** What to tell people. */
+  readonly text: string;
+  readonly cause?: unknown;
+}
+
+export type Loaded = { readonly native: Native } | { readonly missing: NativeMissing };
+
+/** Where the package begins, from the file that this is in: bundles are in other places than sources. */
+declare const EARSHOT_ROOT: string | undefined;
+
+/** Loads the addon that fits this system: a build of this machine's, or one that came with the package. */
+export function loadNative(): Loaded {
+  if (process.platform !== "linux") {
+    return { missing: { reason: "not built", text: `there is no native addon for ${process.platform}` } };
+  }
+  const root = fileURLToPath(new URL(typeof EARSHOT_ROOT === "string" ? EARSHOT_ROOT : "../..", import.meta.url));
+  const require = createRequire(import.meta.url);
+  let path: string;
+  try {
+    const { resolve } = require("node-gyp-build") as { resolve(root: string): string };
+    path = resolve(root);
+  } catch (cause) {
+    const text = "the native addon is not built for this system; with a C compiler, `npm rebuild earshot` builds it";
+    return { missing: { reason: "not built", text, cause } };
+  }
+  try {
+    return { native: require(path) as Native };
+  } catch (cause) {
+    const fact = cause instanceof Error ? cause.message : String(cause);
+    return { missing: { reason: "failed to load", text: `the native addon does not load: ${fact}`, cause } };
+  }
+}

@@ -1,0 +1,688 @@
+/*
+ * The system calls that Node lacks for Unix sockets, and nothing else: it decides nothing. `binding.ts` declares all of
+ * it and says what each does.
+ *
+ * - Every descriptor that is made here is in a table until it is closed or released, so that an environment that ends
+ *   (a Worker, the process) leaves none behind.
+ * - A call that cannot be done throws an error with `code`, `errno` and `syscall`. The one that only has to wait
+ *   (EAGAIN) is an answer, not an error, for `read`, `write`, `accept` and `lock`.
+ * - Nothing raises SIGPIPE, everything is close-on-exec, and what a signal interrupts is done again.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <node_api.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <uv.h>
+
+/* <linux/socket.h> of older systems lack them. */
+#ifndef SO_PEERGROUPS
+#define SO_PEERGROUPS 59
+#endif
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77
+#endif
+
+/* SCM_MAX_FD, unix(7): the kernel refuses more in one message. */
+#define MAX_DESCRIPTORS 253
+#define MAX_CHUNKS 128
+/* How often one event may bring data before other handles have their turn, as in libuv's own streams. */
+#define MAX_READS 32
+#define WOULD_BLOCK (-1)
+#define MAX_ARGS 4
+
+struct instance {
+  napi_env env;
+  napi_ref on_ready;
+  /* By descriptor; NULL where it is not ours. */
+  struct handle **handles;
+  int capacity;
+  /* Polls that libuv has not finished closing. */
+  int closing;
+  /* Set while the environment ends. */
+  napi_async_cleanup_hook_handle ending;
+  int received[MAX_DESCRIPTORS];
+  int received_count;
+};
+
+struct handle {
+  uv_poll_t poll;
+  struct instance *instance;
+  int descriptor;
+  bool has_poll;
+  bool is_closed;
+  bool is_watched_for_reading;
+};
+
+/* ---- errors and values ---- */
+
+static napi_value throw_system(napi_env env, const char *syscall, int error) {
+  napi_value message, code, name, number, thrown;
+  char text[128];
+  snprintf(text, sizeof text, "%s %s", syscall, uv_err_name(-error));
+  if (napi_create_string_utf8(env, text, NAPI_AUTO_LENGTH, &message) == napi_ok &&
+      napi_create_string_utf8(env, uv_err_name(-error), NAPI_AUTO_LENGTH, &code) == napi_ok &&
+      napi_create_string_utf8(env, syscall, NAPI_AUTO_LENGTH, &name) == napi_ok &&
+      napi_create_int32(env, -error, &number) == napi_ok && napi_create_error(env, code, message, &thrown) == napi_ok &&
+      napi_set_named_property(env, thrown, "errno", number) == napi_ok &&
+      napi_set_named_property(env, thrown, "syscall", name) == napi_ok) {
+    napi_throw(env, thrown);
+  }
+  return NULL;
+}
+
+static napi_value throw_argument(napi_env env, const char *what) {
+  napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", what);
+  return NULL;
+}
+
+static napi_value from_int(napi_env env, int value) {
+  napi_value result;
+  return napi_create_int32(env, value, &result) == napi_ok ? result : NULL;
+}
+
+static napi_value from_bool(napi_env env, bool value) {
+  napi_value result;
+  return napi_get_boolean(env, value, &result) == napi_ok ? result : NULL;
+}
+
+/* Arguments and the instance; false when there is an exception. Missing arguments are undefined. */
+static bool read_arguments(napi_env env, napi_callback_info info, napi_value *args, struct instance **instance) {
+  size_t count = MAX_ARGS;
+  if (napi_get_cb_info(env, info, &count, args, NULL, (void **)instance) == napi_ok) return true;
+  throw_argument(env, "the arguments cannot be read");
+  return false;
+}
+
+static bool read_int(napi_env env, napi_value value, int *result) {
+  if (napi_get_value_int32(env, value, result) == napi_ok) return true;
+  throw_argument(env, "a number is needed");
+  return false;
+}
+
+static bool read_bytes(napi_env env, napi_value value, void **data, size_t *length) {
+  napi_typedarray_type type;
+  if (napi_get_typedarray_info(env, value, &type, length, data, NULL, NULL) == napi_ok && type == napi_uint8_array) {
+    return true;
+  }
+  throw_argument(env, "a Uint8Array is needed");
+  return false;
+}
+
+/* ---- the table of descriptors ---- */
+
+static struct handle *find(struct instance *instance, int descriptor) {
+  return descriptor >= 0 && descriptor < instance->capacity ? instance->handles[descriptor] : NULL;
+}
+
+/* Takes a descriptor into the table; closes it, and returns an error number, if there is no memory. */
+static int track(struct instance *instance, int descriptor) {
+  if (descriptor >= instance->capacity) {
+    int capacity = instance->capacity == 0 ? 64 : instance->capacity;
+    while (capacity <= descriptor) capacity *= 2;
+    struct handle **grown = realloc(instance->handles, (size_t)capacity * sizeof *grown);
+    if (grown == NULL) {
+      close(descriptor);
+      return ENOMEM;
+    }
+    memset(grown + instance->capacity, 0, (size_t)(capacity - instance->capacity) * sizeof *grown);
+    instance->handles = grown;
+    instance->capacity = capacity;
+  }
+  struct handle *handle = calloc(1, sizeof *handle);
+  if (handle == NULL) {
+    close(descriptor);
+    return ENOMEM;
+  }
+  handle->instance = instance;
+  handle->descriptor = descriptor;
+  instance->handles[descriptor] = handle;
+  return 0;
+}
+
+static void finish_if_ended(struct instance *instance) {
+  if (instance->ending == NULL || instance->closing > 0) return;
+  napi_remove_async_cleanup_hook(instance->ending);
+  free(instance->handles);
+  free(instance);
+}
+
+static void on_closed(uv_handle_t *poll) {
+  struct handle *handle = poll->data;
+  struct instance *instance = handle->instance;
+  free(handle);
+  instance->closing--;
+  finish_if_ended(instance);
+}
+
+/* Takes a descriptor out of the table, and stops watching it. */
+static void untrack(struct handle *handle) {
+  handle->instance->handles[handle->descriptor] = NULL;
+  handle->is_closed = true;
+  if (!handle->has_poll) {
+    free(handle);
+    return;
+  }
+  handle->instance->closing++;
+  uv_close((uv_handle_t *)&handle->poll, on_closed);
+}
+
+static void close_all(struct instance *instance, const int *descriptors, int count) {
+  for (int index = 0; index < count; index++) {
+    struct handle *handle = find(instance, descriptors[index]);
+    if (handle != NULL) untrack(handle);
+    close(descriptors[index]);
+  }
+}
+
+static void on_teardown(napi_async_cleanup_hook_handle hook, void *data) {
+  struct instance *instance = data;
+  instance->ending = hook;
+  for (int descriptor = 0; descriptor < instance->capacity; descriptor++) {
+    if (instance->handles[descriptor] != NULL) close_all(instance, &descriptor, 1);
+  }
+  finish_if_ended(instance);
+}
+
+static struct handle *read_handle(napi_env env, struct instance *instance, napi_value value, const char *syscall) {
+  int descriptor;
+  if (!read_int(env, value, &descriptor)) return NULL;
+  struct handle *handle = find(instance, descriptor);
+  if (handle == NULL) throw_system(env, syscall, EBADF);
+  return handle;
+}
+
+static napi_value track_result(napi_env env, struct instance *instance, int descriptor, const char *syscall) {
+  int error = descriptor < 0 ? errno : track(instance, descriptor);
+  return error == 0 ? from_int(env, descriptor) : throw_system(env, syscall, error);
+}
+
+/* ---- sockets ---- */
+
+static napi_value make_socket(napi_env env, napi_callback_info info) {
+  napi_value args[MAX_ARGS];
+  struct instance *instance;
+  int type;
+  if (!read_arguments(env, info, args, &instance) || !read_int(env, args[0], &type)) return NULL;
+  return track_result(env, instance, socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), "socket");
+}
+
+/* A path gets the NUL that ends it; an abstract name begins with one and has exactly its length. */
+static bool read_address(napi_env env, napi_value value, struct sockaddr_un *address, socklen_t *length) {
+  void *bytes;
+  size_t size;
+  if (!read_bytes(env, value, &bytes, &size)) return false;
+  if (size == 0 || size > sizeof address->sun_path || (*(char *)bytes != '\0' && size == sizeof address->sun_path)) {
+    throw_argument(env, "an address has 1 to 107 bytes, and a NUL before that if it is abstract");
+    return false;
+  }
+  memset(address, 0, sizeof *address);
+  address->sun_family = AF_UNIX;
+  memcpy(address->sun_path, bytes, size);
+  *length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + size + (address->sun_path[0] == '\0' ? 0 : 1));
+  return true;
+}
+
+static napi_value bind_or_connect(napi_env env, napi_callback_info info, const char *syscall,
+                                  int (*call)(int, const struct sockaddr *, socklen_t)) {
+  napi_value args[MAX_ARGS];
+  struct instance *instance;
+  struct sockaddr_un address;
+  socklen_t length;
+  if (!read_arguments(env, info, args, &instance)) return NULL;
+  struct handle *handle = read_handle(env, instance, args[0], syscall);
+  if (handle == NULL || !read_address(env, args[1], &address, &length)) return NULL;
+  int status;
+  do status = call(handle->descriptor, (struct sockaddr *)&address, length);
+  while (status < 0 && errno == EINTR);
+  return status < 0 ? throw_system(env, syscall, errno) : NULL;
+}
+
+static napi_value bind_socket(napi_env env, napi_callback_info info) {
+  return bind_or_connect(env, info, "bind", bind);
+}
+
+static napi_value connect_socket(napi_env env, napi_callback_info info) {
+  return bind_or_connect(env, info, "connect", connect);
+}
+
+static napi_value listen_socket(napi_env env, napi_callback_info info) {
+  napi_value args[MAX_ARGS];
+  struct instance *instance;
+  int backlog;
+  if (!read_arguments(env, info, args, &instance)) return NULL;
+  struct handle *handle = read_handle(env, instance, args[0], "listen");
+  if (handle == NULL || !read_int(env, args[1], &backlog)) return NULL;
+  return listen(handle->descriptor, backlog) < 0 ? throw_system(env, "listen", errno) : NULL;
+}
+
+static napi_value accept_socket(napi_env env, napi_callback_info info) {
+  napi_value args[MAX_ARGS];
+  struct instance *instance;
+  if (!read_arguments(env, info, args, &instance)) return NULL;
+  struct handle *handle = read_handle(env, instance, args[0], "accept");
+  if (handle == NULL) return NULL;
+  int descriptor;
+  do descriptor = accept4(handle->descriptor, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  while (descriptor < 0 && (errno == EINTR || errno == ECONNABORTED));
+  if (descriptor < 0 && errno == EAGAIN) return from_int(env, WOULD_BLOCK);
+  return track_result(env, instance, descriptor, "accept");
+}
+
+/* Puts the descriptors that came with a message into the table; returns an error number. */
+static int take_received(struct instance *instance, struct msghdr *message) {
+  int error = 0;
+  for (struct cmsghdr *part = CMSG_FIRSTHDR(message); part != NULL; part = CMSG_NXTHDR(message, part)) {
+    if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) continue;
+    size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (size_t index = 0; index < count; index++) {
+      int descriptor;
+      memcpy(&descriptor, CMSG_DATA(part) + index * sizeof descriptor, sizeof descriptor);
+      int failed = track(instance, descriptor);
+      if (failed == 0) instance->received[instance->received_count++] = descriptor;
+      else error = failed;
+    }
+  }
+  /* There is room for all that Linux sends: some are missing because this process may not have more open files. */
+  if ((message->msg_flags & MSG_CTRUNC) != 0) error = EMFILE;
+  if (error == 0) return 0;
+  close_all(instance, instance->received, instance->received_count);
+  instance->received_count = 0;
+  return error;
+}
+
+static napi_value read_socket(napi_env env, napi_callback_info info) {
+  napi_value args[MAX_ARGS];
+  struct instance *instance;
+  struct iovec parts[2];
+  size_t count_parts = 1;
+  napi_valuetype type;
+  if (!read_arguments(env, info, args, &instance)) return NULL;
+  struct handle *handle = read_handle(env, instance, args[0], "recvmsg");
+  if (handle == NULL || !read_bytes(env, args[1], &parts[0].iov_base, &parts[0].iov_len)) return NULL;
+  if (napi_typeof(env, args[2], &type) != napi_ok) return NULL;
+  if (type != napi_undefined) {
+    if (!read_bytes(env, args[2], &parts[1].iov_base, &parts[1].iov_len)) return NULL;
+    count_parts = 2;
+  }
+  if (instance->received_count > 0) {
+    napi_throw_error(env, "ERR_INVALID_STATE", "the descriptors of the read before were not taken");
+    return NULL;
+  }
+  union {
+    char bytes[CMSG_SPACE(MAX_DESCRIPTORS * sizeof(int))];
+    struct cmsghdr alignment;
+  } control;
+  struct msghdr message = {
+      .msg_iov = parts, .msg_iovlen = count_parts, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
+  ssize_t count;
+  do count = recvmsg(handle->descriptor, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  while (count < 0 && errno == EINTR);
+  if (count < 0) return errno == EAGAIN ? from_int(env, WOULD_BLOCK) : throw_system(env, "recvmsg", errno);
+  if (message.msg_controllen > 0 || (message.msg_flags & MSG_CTRUNC) != 0) {
+    int error = take_received(instance, &message);
+    if (error != 0) return throw_system(env, "recvmsg", error);
+  }
+  /* What comes with descriptors is told apart by its sign: no second call for all that comes without. */
+  return from_int(env, instance->received_count > 0 ? WOULD_BLOCK - (int)count : (int)count);
+}
+
+static napi_value take_descriptors(napi_env env, napi_callback_info info) {
+  napi_value args[MAX_ARGS], list;
+  struct instance *instance;
+  if (!read_arguments(env, info, args, &instance)) return NULL;
+  if (napi_create_array_with_length(env, (size_t)instance->received_count, &list) != napi_ok) return NULL;
+  for (int index = 0; index < instance->received_count; index++) {
+    napi_value item = from_int(env, instance->received[index]);
+    if (item == NULL || napi_set_element(env, list, (uint32_t)index, item) != napi_ok) return NULL;
+  }
+  instance->received_count = 0;
+  return list;
+}
+
+/* Fills `control` with descriptors from an array; false when there is an exception. */
+static bool put_descriptors(napi_env env, napi_value list, struct msghdr *message, char *control) {
+  uint32_t count;
+  if (napi_get_array_length(env, list, &count) != napi_ok || count == 0 || count > MAX_DESCRIPTORS) {
+    throw_argument(env, "an array of 1 to 253 descriptors is needed");
+    return false;
+  }
+  message->msg_control = control;
+  message->msg_controllen = CMSG_SPACE(count * sizeof(int));
+  memset(control, 0, message->msg_controllen);
+  struct cmsghdr *header = CMSG_FIRSTHDR(message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(count * sizeof(int));
+  for (uint32_t index = 0; index < count; index++) {
+    napi_value item;
+    int descriptor;
+    if (napi_get_element(env, list, index, &item) != napi_ok || !read_int(env, item, &descriptor)) return false;
+    memcpy(CMSG_DATA(header) + index * sizeof descriptor, &descriptor, sizeof descriptor);
+  }
+  return true;
+}
+
+static napi_value write_socket(napi_env env, napi_callback_info info) {
+  napi_value args[MAX_ARGS];
+  struct instance *instance;
+  struct iovec chunks[MAX_CHUNKS];
+  uint32_t count;
+  if (!read_arguments(env, info, args, &instance)) return NULL;
+  struct handle *handle = read_handle(env, instance, args[0], "sendmsg");
+  if (handle == NULL) return NULL;
+  if (napi_get_array_length(env, args[1], &count) != napi_ok) return throw_argument(env, "an array is needed");
+  if (count > MAX_CHUNKS) count = MAX_CHUNKS;
+  for (uint32_t index = 0; index < count; index++) {
+    napi_value chunk;
+    if (napi_get_element(env, args[1], index, &chunk) != napi_ok) return throw_argument(env, "an array is needed");
+    if (!read_bytes(env, chunk, &chunks[index].iov_base, &chunks[index].iov_len)) return NULL;
+  }
+  union {
+    char bytes[CMSG_SPACE(MAX_DESCRIPTORS * sizeof(int))];
+    struct cmsghdr alignment;
+  } control;
+  struct msghdr message = {.msg_iov = chunks, .msg_iovlen = count};
+  napi_valuetype type;
+  if (napi_typeof(env, args[2], &type) != napi_ok) return NULL;
+  if (type != napi_undefined && !put_descriptors(env, args[2], &message, control.bytes)) return NULL;
+  ssize_t written;
+  do written = sendmsg(handle->descriptor, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+  while (written < 0 && errno == EINTR);
+  if (written < 0) return errno == EAGAIN ? from_int(env, WOULD_BLOCK) : throw_system(env, "sendmsg", errno);
+  return from_int(env, (int)written);
+}
+
+static napi_value shutdown_socket(napi_env env, napi_callback_info info) {
+  napi_value args[MAX_ARGS];
+  struct instance *instance;
+  if (!read_arguments(env, info, args, &instance)) return NULL;
+  struct handle *handle = read_handle(env, instance, args[0], "shutdown");
+  if (handle == NULL) return NULL;
+  return shutdown(handle->descriptor, SHUT_WR) < 0 ? throw_system(env, "shutdown", errno) : NULL;
+}
+
+static napi_value set_send_buffer(napi_env env, napi_callback_info info) {
+  napi_value args[MAX_ARGS];
+  struct instance *instance;
+  int bytes;
+  if (!read_arguments(env, info, args, &instance)) return NULL;
+  struct handle *handle = read_handle(env, instance, args[0], "setsockopt");
+  if (handle == NULL || !read_int(env, args[1], &bytes)) return NULL;
+  int status = setsockopt(handle->descriptor, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+  return status < 0 ? throw_system(env, "setsockopt", errno) : NULL;
+}
+
+/* ---- readiness ---- */
+
+/* Returns true when the owner wants to be asked again at once. */
+static bool call_ready(struct instance *instance, int descriptor, int events) {
+  napi_env env = instance->env;
+  napi_value callback, receiver, args[2], result, error;
+  bool again = false;
+  if (napi_get_reference_value(env, instance->on_ready, &callback) != napi_ok) return false;
+  if (napi_get_global(env, &receiver) != napi_ok) return false;
+  if (napi_create_int32(env, descriptor, &args[0]) != napi_ok) return false;
+  if (napi_create_int32(env, events, &args[1]) != napi_ok) return false;
+  napi_status status = napi_make_callback(env, NULL, receiver, callback, 2, args, &result);
+  if (status == napi_ok) return napi_get_value_bool(env, result, &again) == napi_ok && again;
+  /* As with every callback of Node's: what nobody caught is the process's `uncaughtException`. */
+  if (status == napi_pending_exception && napi_get_and_clear_last_exception(env, &error) == napi_ok) {
+    napi_fatal_exception(env, error);
+  }
+  return false;
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events) {
+  struct handle *handle = poll->data;
+  struct instance *instance = handle->instance;
+  /* libuv has stopped watching because of an error, which reading or writing will name. */
+  if (status < 0) {
+    events = 0;
+    handle->is_watched_for_reading = false;
+  }
+  bool again = true;
+  for (int turn = 0; again && turn < MAX_READS; turn++) {
+    napi_handle_scope scope;
+    if (napi_open_handle_scope(instance->env, &scope) != napi_ok) return;
+    again = call_ready(instance, handle->descriptor, events);
+    napi_close_handle_scope(instance->env, scope);
+    again = again && !handle->is_closed && handle->is_watched_for_reading;
+    events = UV_READABLE;
+  }
+}
+
+static napi_value on_ready(napi_env env, napi_callback_info info) {
+  napi_value args[MAX_ARGS];
+  struct instance *instance;
+  if (!read_arguments(env, info, args, &instance)) return NULL;
+  napi_valuetype type;
+  if (napi_typeof(env, args[0], &type) != napi_ok || type != napi_function || instance->on_ready != NULL) {
+    return throw_argument(env, "a function is needed, once");
+  }
+  if (napi_create_reference(env, args[0], 1, &instance->on_ready) != napi_ok) throw_system(env, "onReady", ENOMEM);
+  return NULL;
+}
+
+static napi_value watch(napi_env env, napi_callback_info info) {
+  napi_value args[MAX_ARGS];
+  struct instance *instance;
+  int events;
+  if (!read_arguments(env, info, args, &instance)) return NULL;
+  struct handle *handle = read_handle(env, instance, args[0], "epoll_ctl");
+  if (handle == NULL || !read_int(env, args[1], &events)) return NULL;
+  if (instance->on_ready == NULL || (events & ~(UV_READABLE | UV_WRITABLE)) != 0) {
+    return throw_argument(env, "events are 1, 2 or 3, and onReady comes first");
+  }
+  int status = 0;
+  if (!handle->has_poll) {
+    uv_loop_t *loop;
+    if (napi_get_uv_event_loop(env, &loop) != napi_ok) return throw_system(env, "epoll_ctl", ENOSYS);
+    status = uv_poll_init(loop, &handle->poll, handle->descriptor);
+    if (status != 0) return throw_system(env, "epoll_ctl", -status);
+    handle->poll.data = handle;
+    handle->has_poll = true;
+  }
+  handle->is_watched_for_reading = (events & UV_READABLE) != 0;
+  status = events == 0 ? uv_poll_stop(&handle->poll) : uv_poll_start(&handle->poll, events, on_poll);
+  return status == 0 ? NULL : throw_system(env, "epoll_ctl", -status);
+}
+
+/* ---- descriptors ---- */
+
+static napi_value close_descriptor(napi_env env, napi_callback_info info) {
+  napi_value args[MAX_ARGS];
+  struct instance *instance;
+  if (!read_arguments(env, info, args, &instance)) return NULL;
+  struct handle *handle = read_handle(env, instance, args[0], "close");
+  if (handle != NULL) close_all(instance, &handle->descriptor, 1);
+  return NULL;
+}
+
+static napi_value release_descriptor(napi_env env, napi_callback_info info) {
+  napi_value args[MAX_ARGS];
+  struct instance *instance;
+  if (!read_arguments(env, info, args, &instance)) return NULL;
+  struct handle *handle = read_handle(env, instance, args[0], "release");
+  if (handle != NULL) untrack(handle);
+  return NULL;
+}
+
+static napi_value duplicate(napi_env env, napi_callback_info info) {
+  napi_value args[MAX_ARGS];
+  struct instance *instance;
+  int descriptor;
+  if (!read_arguments(env, info, args, &instance) || !read_int(env, args[0], &descriptor)) return NULL;
+  return track_result(env, instance, fcntl(descriptor, F_DUPFD_CLOEXEC, 0), "fcntl");
+}
+
+static napi_value adopt(napi_env env, napi_callback_info info) {
+  napi_value args[MAX_ARGS];
+  struct instance *instance;
+  int descriptor;
+  if (!read_arguments(env, info, args, &instance) || !read_int(env, args[0], &descriptor)) return NULL;
+  if (find(instance, descriptor) != NULL) return throw_system(env, "fcntl", EBUSY);
+  int flags = fcntl(descriptor, F_GETFL);
+  if (flags < 0 || fcntl(descriptor, F_SETFL, flags | O_NONBLOCK) < 0 || fcntl(descriptor, F_SETFD, FD_CLOEXEC) < 0) {
+    return throw_system(env, "fcntl", errno);
+  }
+  return track_result(env, instance, descriptor, "fcntl");
+}
+
+static napi_value lock(napi_env env, napi_callback_info info) {
+  napi_value args[MAX_ARGS];
+  struct instance *instance;
+  int descriptor, status;
+  if (!read_arguments(env, info, args, &instance) || !read_int(env, args[0], &descriptor)) return NULL;
+  do status = flock(descriptor, LOCK_EX | LOCK_NB);
+  while (status < 0 && errno == EINTR);
+  if (status < 0 && errno != EWOULDBLOCK) return throw_system(env, "flock", errno);
+  return from_bool(env, status == 0);
+}
+
+static napi_value is_readable(napi_env env, napi_callback_info info) {
+  napi_value args[MAX_ARGS];
+  struct instance *instance;
+  struct pollfd poller = {.events = POLLIN};
+  if (!read_arguments(env, info, args, &instance) || !read_int(env, args[0], &poller.fd)) return NULL;
+  int status;
+  do status = poll(&poller, 1, 0);
+  while (status < 0 && errno == EINTR);
+  return status < 0 ? throw_system(env, "poll", errno) : from_bool(env, status > 0);
+}
+
+/* ---- what the kernel knows of a socket ---- */
+
+static napi_value socket_option(napi_env env, napi_callback_info info) {
+  napi_value args[MAX_ARGS];
+  struct instance *instance;
+  int descriptor, option, value;
+  socklen_t length = sizeof value;
+  if (!read_arguments(env, info, args, &instance) || !read_int(env, args[0], &descriptor)) return NULL;
+  if (!read_int(env, args[1], &option)) return NULL;
+  if (getsockopt(descriptor, SOL_SOCKET, option, &value, &length) < 0) return throw_system(env, "getsockopt", errno);
+  return from_int(env, value);
+}
+
+static napi_value socket_name(napi_env env, napi_callback_info info) {
+  napi_value args[MAX_ARGS], name;
+  struct instance *instance;
+  int descriptor;
+  struct sockaddr_un address;
+  socklen_t length = sizeof address;
+  if (!read_arguments(env, info, args, &instance) || !read_int(env, args[0], &descriptor)) return NULL;
+  if (getsockname(descriptor, (struct sockaddr *)&address, &length) < 0) return throw_system(env, "getsockname", errno);
+  size_t offset = offsetof(struct sockaddr_un, sun_path);
+  size_t size = length > offset ? length - offset : 0;
+  return napi_create_buffer_copy(env, size, address.sun_path, NULL, &name) == napi_ok ? name : NULL;
+}
+
+static napi_value peer_credentials(napi_env env, napi_callback_info info) {
+  napi_value args[MAX_ARGS], list, item;
+  struct instance *instance;
+  int descriptor;
+  struct ucred credentials;
+  socklen_t length = sizeof credentials;
+  if (!read_arguments(env, info, args, &instance) || !read_int(env, args[0], &descriptor)) return NULL;
+  if (getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &credentials, &length) < 0) {
+    return throw_system(env, "getsockopt", errno);
+  }
+  uint32_t values[] = {(uint32_t)credentials.pid, credentials.uid, credentials.gid};
+  if (napi_create_array_with_length(env, 3, &list) != napi_ok) return NULL;
+  for (uint32_t index = 0; index < 3; index++) {
+    if (napi_create_uint32(env, values[index], &item) != napi_ok) return NULL;
+    if (napi_set_element(env, list, index, item) != napi_ok) return NULL;
+  }
+  return list;
+}
+
+static napi_value peer_groups(napi_env env, napi_callback_info info) {
+  napi_value args[MAX_ARGS], list = NULL, item;
+  struct instance *instance;
+  int descriptor;
+  gid_t *groups = NULL;
+  socklen_t length = 0;
+  if (!read_arguments(env, info, args, &instance) || !read_int(env, args[0], &descriptor)) return NULL;
+  /* The first call tells how many there are. */
+  while (getsockopt(descriptor, SOL_SOCKET, SO_PEERGROUPS, groups, &length) < 0) {
+    if (errno != ERANGE) {
+      free(groups);
+      return throw_system(env, "getsockopt", errno);
+    }
+    gid_t *grown = realloc(groups, length);
+    if (grown == NULL) {
+      free(groups);
+      return throw_system(env, "getsockopt", ENOMEM);
+    }
+    groups = grown;
+  }
+  uint32_t count = groups == NULL ? 0 : (uint32_t)(length / sizeof *groups);
+  bool is_made = napi_create_array_with_length(env, count, &list) == napi_ok;
+  for (uint32_t index = 0; is_made && index < count; index++) {
+    is_made = napi_create_uint32(env, groups[index], &item) == napi_ok &&
+              napi_set_element(env, list, index, item) == napi_ok;
+  }
+  free(groups);
+  return is_made ? list : NULL;
+}
+
+static napi_value peer_pidfd(napi_env env, napi_callback_info info) {
+  napi_value args[MAX_ARGS];
+  struct instance *instance;
+  int descriptor, pidfd = -1;
+  socklen_t length = sizeof pidfd;
+  if (!read_arguments(env, info, args, &instance) || !read_int(env, args[0], &descriptor)) return NULL;
+  if (getsockopt(descriptor, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &length) < 0) {
+    return throw_system(env, "getsockopt", errno);
+  }
+  return track_result(env, instance, pidfd, "getsockopt");
+}
+
+/* ---- the module ---- */
+
+NAPI_MODULE_INIT() {
+  struct instance *instance = calloc(1, sizeof *instance);
+  if (instance == NULL) return throw_system(env, "malloc", ENOMEM);
+  instance->env = env;
+#define FUNCTION(name, function) {name, NULL, function, NULL, NULL, NULL, napi_enumerable, instance}
+  const napi_property_descriptor functions[] = {
+      FUNCTION("socket", make_socket),
+      FUNCTION("bind", bind_socket),
+      FUNCTION("listen", listen_socket),
+      FUNCTION("accept", accept_socket),
+      FUNCTION("connect", connect_socket),
+      FUNCTION("read", read_socket),
+      FUNCTION("takeDescriptors", take_descriptors),
+      FUNCTION("write", write_socket),
+      FUNCTION("shutdown", shutdown_socket),
+      FUNCTION("setSendBuffer", set_send_buffer),
+      FUNCTION("onReady", on_ready),
+      FUNCTION("watch", watch),
+      FUNCTION("close", close_descriptor),
+      FUNCTION("release", release_descriptor),
+      FUNCTION("duplicate", duplicate),
+      FUNCTION("adopt", adopt),
+      FUNCTION("lock", lock),
+      FUNCTION("isReadable", is_readable),
+      FUNCTION("socketOption", socket_option),
+      FUNCTION("socketName", socket_name),
+      FUNCTION("peerCredentials", peer_credentials),
+      FUNCTION("peerGroups", peer_groups),
+      FUNCTION("peerPidfd", peer_pidfd),
+  };
+  if (napi_define_properties(env, exports, sizeof functions / sizeof *functions, functions) != napi_ok ||
+      napi_add_async_cleanup_hook(env, on_teardown, instance, NULL) != napi_ok) {
+    free(instance);
+    return throw_argument(env, "the module cannot be set up");
+  }
+  return exports;
+}

@@ -1,0 +1,62 @@
+import { EarshotError } from "../errors.js";
+import { type DialOptions, dialSocket } from "./dial.js";
+import type { ListenOptions } from "./listen-options.js";
+import { sharedPoller } from "./poller.js";
+import type { SocketTarget } from "./resolve.js";
+import type { Listener, Transport } from "./transport.js";
+import { connectUnix } from "./unix.js";
+
+/** How sockets are worked with: by the native addon, or by `node:net`, which has no part of what only the kernel can do. */
+export type TransportKind = "native" | "net";
+
+/** The sockets of one kind. */
+export interface Sockets {
+  readonly kind: TransportKind;
+  /** Why it is `net`, if it is not because it was asked for. */
+  readonly missing: string | undefined;
+  listen(target: SocketTarget, options: ListenOptions): Promise<Listener>;
+  dial(target: SocketTarget, options: DialOptions): Promise<Transport>;
+}
+
+/**
+ * @param wanted `"auto"` is the addon where it loads; the variable `EARSHOT_TRANSPORT` decides instead where it is set
+ * @throws EarshotError `UNSUPPORTED`: the addon was asked for and is not there; or `INVALID_ARGUMENT`
+ */
+export function chooseSockets(wanted: "auto" | TransportKind): Sockets {
+  const kind = wanted === "auto" ? fromEnvironment() : wanted;
+  if (kind === "net") return netSockets(undefined);
+  const shared = sharedPoller();
+  if ("missing" in shared) {
+    if (kind === "auto") return netSockets(shared.missing.text);
+    throw new EarshotError("UNSUPPORTED", `Cannot use transport "native": ${shared.missing.text}`, {
+      cause: shared.missing.cause,
+    });
+  }
+  const { poller } = shared;
+  return {
+    kind: "native",
+    missing: undefined,
+    listen: async (target, options) => (await import("./unix-listener.js")).listenUnix(poller, target, options),
+    dial: (target, options) => dialSocket(target, options, () => connectUnix(poller, target)),
+  };
+}
+
+function fromEnvironment(): "auto" | TransportKind {
+  const { EARSHOT_TRANSPORT: wanted = "auto" } = process.env;
+  if (wanted === "auto" || wanted === "native" || wanted === "net") return wanted;
+  const fact = `Cannot use EARSHOT_TRANSPORT=${JSON.stringify(wanted)}: it is one of auto, native, net`;
+  throw new EarshotError("INVALID_ARGUMENT", fact);
+}
+
+/** Loaded when it is needed: a command-line tool that has the addon need not. */
+function netSockets(missing: string | undefined): Sockets {
+  return {
+    kind: "net",
+    missing,
+    listen: async (target, options) => (await import("./net-listener.js")).listenNet(target, options),
+    dial: async (target, options) => {
+      const { connectNet } = await import("./net.js");
+      return dialSocket(target, options, (signal) => connectNet(target, signal()));
+    },
+  };
+}

@@ -1,0 +1,114 @@
+import { fchmodSync } from "node:fs";
+import { type EarshotError, fromSystem, systemCode } from "../errors.js";
+import { READABLE, SOCK_STREAM, WOULD_BLOCK } from "../native/binding.js";
+import { type Claim, claim } from "./claim.js";
+import type { ListenOptions } from "./listen-options.js";
+import type { Pollable, Poller } from "./poller.js";
+import type { SocketTarget } from "./resolve.js";
+import type { Listener } from "./transport.js";
+import { socketAddress, UnixTransport } from "./unix.js";
+
+/** So many connections are taken before others have their turn. */
+const MAX_ACCEPTS = 64;
+/** Without a descriptor to spare, callers wait in the kernel's queue and are looked for again after this long. */
+const RETRY_MS = 50;
+
+/** Takes the address and hands over every connection to it. */
+export async function listenUnix(poller: Poller, target: SocketTarget, options: ListenOptions): Promise<Listener> {
+  if (target.kind === "abstract") {
+    const fd = bindAbstract(poller, target, options.backlog);
+    return new UnixListener(poller, fd, target.text, options, undefined);
+  }
+  const { mode, backlog } = options;
+  let fd = -1;
+  const taken = await claim(target.path, mode, async (temporary) => {
+    const bound = makeListening(poller, Buffer.from(temporary), backlog, mode);
+    fd = bound;
+    return () => poller.close(bound);
+  });
+  return new UnixListener(poller, fd, target.text, options, taken);
+}
+
+function bindAbstract(poller: Poller, target: SocketTarget, backlog: number): number {
+  try {
+    return makeListening(poller, socketAddress(target), backlog);
+  } catch (error) {
+    const fact = systemCode(error) === "EADDRINUSE" ? "another program has this abstract name" : undefined;
+    throw fromSystem(error, "listen", target.text, fact);
+  }
+}
+
+function makeListening({ native }: Poller, address: Buffer, backlog: number, mode?: number): number {
+  const fd = native.socket(SOCK_STREAM);
+  try {
+    // Before the file is there: `bind` gives it this mode, less what the umask takes away.
+    if (mode !== undefined) fchmodSync(fd, mode);
+    native.bind(fd, address);
+    native.listen(fd, backlog);
+  } catch (error) {
+    native.close(fd);
+    throw error;
+  }
+  return fd;
+}
+
+class UnixListener implements Listener, Pollable {
+  readonly address: string;
+  readonly #poller: Poller;
+  readonly #fd: number;
+  readonly #options: ListenOptions;
+  readonly #claim: Claim | undefined;
+  #retry: NodeJS.Timeout | undefined;
+  #isFailing = false;
+  #isClosed = false;
+
+  constructor(poller: Poller, fd: number, address: string, options: ListenOptions, taken: Claim | undefined) {
+    this.address = address;
+    this.#poller = poller;
+    this.#fd = fd;
+    this.#options = options;
+    this.#claim = taken;
+    poller.watch(fd, this, READABLE);
+  }
+
+  onReady(): boolean {
+    if (!this.#isClosed) this.#accept(MAX_ACCEPTS);
+    return false;
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    clearTimeout(this.#retry);
+    this.#claim?.release();
+    // Who connected before the file went away is in the kernel's queue. To an abstract name new ones may come for ever.
+    this.#accept(this.#options.backlog + 1);
+    this.#poller.close(this.#fd);
+    this.#claim?.dispose();
+  }
+
+  #accept(most: number): void {
+    for (let count = 0; count < most; count++) {
+      let fd: number;
+      try {
+        fd = this.#poller.native.accept(this.#fd);
+      } catch (error) {
+        this.#failed(fromSystem(error, "listen", this.address));
+        return;
+      }
+      if (fd === WOULD_BLOCK) return;
+      this.#isFailing = false;
+      this.#options.onTransport(new UnixTransport(this.#poller, fd));
+    }
+  }
+
+  /** It stays ready, and would be reported without end. */
+  #failed(error: EarshotError): void {
+    // Once for all that fail in a row.
+    if (!this.#isFailing) this.#options.onError(error);
+    this.#isFailing = true;
+    if (this.#isClosed) return;
+    this.#poller.watch(this.#fd, this, 0);
+    this.#retry = setTimeout(() => this.#poller.watch(this.#fd, this, READABLE), RETRY_MS);
+  }
+}

@@ -1,0 +1,243 @@
+import { type EarshotError, systemFact } from "../errors.js";
+import { READABLE, SOCK_STREAM, WOULD_BLOCK, WRITABLE } from "../native/binding.js";
+import { type Credentials, credentialsOf } from "./credentials.js";
+import type { Pollable, Poller } from "./poller.js";
+import type { SocketTarget } from "./resolve.js";
+import type { Transport, TransportEvents } from "./transport.js";
+
+/**
+ * Small messages are read with a small buffer: what each read brought is answered before the next, so that the other side
+ * goes to work while this one still does. The bytes of large ones are read straight to where they belong.
+ * One serves all sockets of the thread: what is read is handed over before the next read.
+ */
+const READ_BYTES = 8_192;
+let readBuffer: Buffer | undefined;
+
+/** A socket on which a write of this size has to wait gets a larger buffer: the two sides take turns less often. */
+const LARGE_BYTES = 65_536;
+const LARGE_BUFFER_BYTES = 1_048_576;
+
+const NOTHING: readonly Uint8Array[] = [];
+
+/** The native transport: a Unix socket whose system calls are our own. */
+export class UnixTransport implements Transport, Pollable {
+  readonly carriesDescriptors = true;
+  readonly #poller: Poller;
+  readonly #fd: number;
+  #events: TransportEvents | undefined;
+  /** What is watched for, so that only changes are told to the kernel. */
+  #watched = 0;
+  #waiting: readonly Uint8Array[] = NOTHING;
+  /** Leave with the first byte of what waits. */
+  #waitingDescriptors: readonly number[] | undefined;
+  #output: "open" | "ending" | "ended" = "open";
+  #hasLargeBuffer = false;
+  #hasEnded = false;
+  #isPaused = false;
+  #isClosed = false;
+  #error: EarshotError | undefined;
+
+  /** @param fd connected; from now on this object's to close */
+  constructor(poller: Poller, fd: number) {
+    this.#poller = poller;
+    this.#fd = fd;
+  }
+
+  get credentials(): Credentials | undefined {
+    return this.#isClosed ? undefined : credentialsOf(this.#poller.native, this.#fd);
+  }
+
+  start(events: TransportEvents): void {
+    this.#events = events;
+    this.#sync();
+  }
+
+  write(chunks: readonly Uint8Array[], descriptors?: readonly number[]): boolean {
+    if (this.#isClosed || this.#output !== "open" || this.#error !== undefined) {
+      this.#closeDescriptors(descriptors);
+      return true;
+    }
+    if (this.#waiting.length === 0) return this.#writeOut(chunks, descriptors);
+    this.#waiting = [...this.#waiting, ...chunks];
+    return false;
+  }
+
+  end(): void {
+    if (this.#isClosed || this.#output !== "open") return;
+    this.#output = "ending";
+    this.#endOutput();
+  }
+
+  pause(): void {
+    this.#isPaused = true;
+    this.#sync();
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    this.#sync();
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#waiting = NOTHING;
+    this.#closeDescriptors(this.#waitingDescriptors);
+    this.#poller.close(this.#fd);
+    process.nextTick(tellClosed, this);
+  }
+
+  onReady(events: number): boolean {
+    // After an error nothing is watched any more; a read or a write tells which it was.
+    if (events === 0) this.#watched = 0;
+    if (events !== READABLE && this.#waiting.length > 0) this.#goOn();
+    const hasMore = events !== WRITABLE && this.#isReading && this.#read();
+    this.#sync();
+    return hasMore;
+  }
+
+  /** @internal */
+  tellClosed(): void {
+    this.#events?.onClose(this.#error);
+  }
+
+  get #isReading(): boolean {
+    return !this.#isPaused && !this.#hasEnded && !this.#isClosed && this.#events !== undefined;
+  }
+
+  #sync(): void {
+    if (this.#isClosed) return;
+    const wanted = (this.#isReading ? READABLE : 0) | (this.#waiting.length > 0 ? WRITABLE : 0);
+    if (wanted === this.#watched) return;
+    this.#watched = wanted;
+    this.#poller.watch(this.#fd, this, wanted);
+  }
+
+  /** Reads once; returns true when there may be more at once. */
+  #read(): boolean {
+    const { native } = this.#poller;
+    readBuffer ??= Buffer.allocUnsafeSlow(READ_BYTES);
+    const into = this.#events?.readInto();
+    let count: number;
+    let descriptors: number[] | undefined;
+    try {
+      count = into === undefined ? native.read(this.#fd, readBuffer) : native.read(this.#fd, into, readBuffer);
+      if (count < WOULD_BLOCK) {
+        descriptors = native.takeDescriptors();
+        count = WOULD_BLOCK - count;
+      }
+    } catch (error) {
+      this.#error ??= systemFact(error);
+      this.close();
+      return false;
+    }
+    if (count === WOULD_BLOCK) return false;
+    if (count === 0) {
+      this.#hasEnded = true;
+      this.#events?.onEnd();
+      if (this.#error !== undefined) this.close();
+      else this.#closeIfEnded();
+      return false;
+    }
+    const intoBytes = Math.min(count, into?.length ?? 0);
+    const isFull = count === readBuffer.length + (into?.length ?? 0);
+    const rest = readBuffer.subarray(0, count - intoBytes);
+    if (into !== undefined) this.#events?.onBytes(into.subarray(0, intoBytes), rest.length > 0 ? undefined : descriptors);
+    if (rest.length > 0 && !this.#isClosed) this.#events?.onBytes(rest, descriptors);
+    // The kernel stops at descriptors, even if there is more behind them.
+    return isFull || descriptors !== undefined;
+  }
+
+  /** Returns true when all is out. */
+  #writeOut(chunks: readonly Uint8Array[], descriptors: readonly number[] | undefined): boolean {
+    let total = 0;
+    for (const chunk of chunks) total += chunk.length;
+    let count = 0;
+    try {
+      if (total > 0) count = this.#poller.native.write(this.#fd, chunks, descriptors);
+    } catch (error) {
+      this.#failWriting(error, descriptors);
+      return true;
+    }
+    if (count > 0) this.#closeDescriptors(descriptors);
+    if (count === total) return true;
+    if (total >= LARGE_BYTES && !this.#hasLargeBuffer) {
+      this.#hasLargeBuffer = true;
+      this.#poller.native.setSendBuffer(this.#fd, LARGE_BUFFER_BYTES);
+    }
+    this.#waitingDescriptors = count > 0 ? undefined : descriptors;
+    this.#waiting = count > 0 ? skip(chunks, count) : chunks;
+    this.#sync();
+    return false;
+  }
+
+  /** Writes what waits. */
+  #goOn(): void {
+    const chunks = this.#waiting;
+    this.#waiting = NOTHING;
+    if (!this.#writeOut(chunks, this.#waitingDescriptors) || this.#isClosed || this.#error !== undefined) return;
+    this.#waitingDescriptors = undefined;
+    this.#endOutput();
+    this.#events?.onDrain();
+  }
+
+  /** Nobody reads any more. What the other side had sent before is worth reading, and may tell why. */
+  #failWriting(error: unknown, descriptors: readonly number[] | undefined): void {
+    this.#error ??= systemFact(error);
+    this.#waiting = NOTHING;
+    this.#waitingDescriptors = undefined;
+    this.#closeDescriptors(descriptors);
+    if (!this.#isReading) this.close();
+  }
+
+  #endOutput(): void {
+    if (this.#output !== "ending" || this.#waiting.length > 0) return;
+    this.#output = "ended";
+    try {
+      this.#poller.native.shutdown(this.#fd);
+    } catch {
+      // The other side is gone already; reading tells.
+    }
+    this.#closeIfEnded();
+  }
+
+  #closeIfEnded(): void {
+    if (this.#hasEnded && this.#output === "ended") this.close();
+  }
+
+  #closeDescriptors(descriptors: readonly number[] | undefined): void {
+    for (const descriptor of descriptors ?? []) this.#poller.native.close(descriptor);
+  }
+}
+
+function tellClosed(transport: UnixTransport): void {
+  transport.tellClosed();
+}
+
+/** What is left of the chunks after so many bytes. */
+function skip(chunks: readonly Uint8Array[], bytes: number): readonly Uint8Array[] {
+  let left = bytes;
+  for (const [index, chunk] of chunks.entries()) {
+    if (left < chunk.length) return [chunk.subarray(left), ...chunks.slice(index + 1)];
+    left -= chunk.length;
+  }
+  return NOTHING;
+}
+
+/** The address as the kernel takes it. */
+export function socketAddress(target: SocketTarget): Buffer {
+  return Buffer.from(target.kind === "path" ? target.path : `\0${target.name}`);
+}
+
+/** Connects at once, or throws the system's error. */
+export function connectUnix(poller: Poller, target: SocketTarget): UnixTransport {
+  const { native } = poller;
+  const fd = native.socket(SOCK_STREAM);
+  try {
+    native.connect(fd, socketAddress(target));
+  } catch (error) {
+    native.close(fd);
+    throw error;
+  }
+  return new UnixTransport(poller, fd);
+}
