@@ -64,6 +64,10 @@ export class Connection implements TransportEvents, SessionHost, Holder {
     return this.#session?.isWaitingForPeer ?? false;
   }
 
+  get hasInput(): boolean {
+    return this.#transport.hasInput;
+  }
+
   get isBlocked(): boolean {
     return this.#isBlocked;
   }

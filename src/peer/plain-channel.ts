@@ -38,8 +38,13 @@ export class PlainChannel implements Channel, ConnectionOwner {
       request.onFailure(this.#ended.code, this.#ended.message, "unsent");
       return;
     }
-    const spare = this.#spare;
+    let spare = this.#spare;
     this.#spare = undefined;
+    // It has nothing to say before the message: the server has had enough of waiting for one.
+    if (spare?.hasInput) {
+      spare.abort(undefined);
+      spare = undefined;
+    }
     if (spare === undefined) void this.#dialFor(request);
     else this.#sendOn(spare, request);
   }

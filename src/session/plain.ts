@@ -123,7 +123,11 @@ export class PlainSession implements Session {
     if (this.#state.kind !== "new") throw new Error("a plain connection carries one message");
     if (request.body.length === 0) {
       request.state = "settled";
-      request.onFailure("UNSUPPORTED", "the plain wire cannot carry an empty message: it has no bytes to come", "unsent");
+      request.onFailure(
+        "UNSUPPORTED",
+        "the plain wire cannot carry an empty message: it has no bytes to come",
+        "unsent",
+      );
       this.#end();
       return;
     }

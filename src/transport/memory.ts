@@ -20,6 +20,7 @@ export function memoryPair(options: MemoryOptions = {}): [Transport, Transport] 
 }
 
 class MemoryTransport implements Transport {
+  readonly hasInput = false;
   readonly carriesDescriptors = false;
   readonly credentials = undefined;
   peer: MemoryTransport | undefined;

@@ -43,6 +43,10 @@ export class UnixTransport implements Transport, Pollable {
     this.#fd = fd;
   }
 
+  get hasInput(): boolean {
+    return !this.#isClosed && this.#poller.native.isReadable(this.#fd);
+  }
+
   get credentials(): Credentials | undefined {
     return this.#isClosed ? undefined : credentialsOf(this.#poller.native, this.#fd);
   }
@@ -134,7 +138,8 @@ export class UnixTransport implements Transport, Pollable {
     if (count === WOULD_BLOCK) return false;
     if (count === 0) {
       this.#hasEnded = true;
-      this.#events?.onEnd();
+      // Not a regular end for one that was written to in vain.
+      if (this.#error === undefined) this.#events?.onEnd();
       if (this.#error !== undefined) this.close();
       else this.#closeIfEnded();
       return false;
@@ -142,7 +147,8 @@ export class UnixTransport implements Transport, Pollable {
     const intoBytes = Math.min(count, into?.length ?? 0);
     const isFull = count === readBuffer.length + (into?.length ?? 0);
     const rest = readBuffer.subarray(0, count - intoBytes);
-    if (into !== undefined) this.#events?.onBytes(into.subarray(0, intoBytes), rest.length > 0 ? undefined : descriptors);
+    if (into !== undefined)
+      this.#events?.onBytes(into.subarray(0, intoBytes), rest.length > 0 ? undefined : descriptors);
     if (rest.length > 0 && !this.#isClosed) this.#events?.onBytes(rest, descriptors);
     // The kernel stops at descriptors, even if there is more behind them.
     return isFull || descriptors !== undefined;
