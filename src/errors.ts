@@ -11,6 +11,7 @@ export type ErrorCode =
   | "NOT_A_SOCKET"
   | "UNSAFE_DIRECTORY"
   | "PERMISSION_DENIED"
+  | "PEER_REFUSED"
   | "UNSUPPORTED"
   | "NO_SERVER"
   | "TIMEOUT"

@@ -1,4 +1,5 @@
 import { createRequire } from "node:module";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** `read`, `write`, `accept` and `lock` answer with this, or `false`, where they would have to wait. */
@@ -100,7 +101,7 @@ export function loadNative(): Loaded {
     return { missing: { reason: "not built", text: `there is no native addon for ${process.platform}` } };
   }
   const root = fileURLToPath(new URL(typeof EARSHOT_ROOT === "string" ? EARSHOT_ROOT : "../..", import.meta.url));
-  const require = createRequire(import.meta.url);
+  const require = createRequire(join(root, "package.json"));
   let path: string;
   try {
     const { resolve } = require("node-gyp-build") as { resolve(root: string): string };

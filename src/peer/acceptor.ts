@@ -3,6 +3,7 @@ import { Arena } from "../session/arena.js";
 import type { Exchange } from "../session/session.js";
 import type { Listener, Transport } from "../transport/transport.js";
 import type { Hello } from "../wire/hello.js";
+import { type Allow, refusalOf } from "./allow.js";
 import { Budget } from "./budget.js";
 import { Connection } from "./connection.js";
 import type { ConnectionOwner, ConnectionSetup } from "./connection-setup.js";
@@ -10,7 +11,7 @@ import { Context } from "./context.js";
 import { checkApp, checkChoice, checkLogger, greetingsOf, type LISTEN_DEFAULTS, type Logger } from "./options.js";
 import type { Handler, ListenOptions } from "./server.js";
 
-/** So many connections over the limit are kept for the moment that it takes to tell them why they are refused. */
+/** So many connections that cannot be let in are kept for the moment that it takes to tell them why they are refused. */
 const MAX_REFUSALS = 64;
 
 /** A server's connections and what their messages lead to. */
@@ -18,6 +19,8 @@ export class Acceptor implements ConnectionOwner {
   readonly logger: Logger;
   readonly #address: string;
   readonly #handler: Handler;
+  /** Nobody is asked for when it is missing: the mode of the socket file alone decides. */
+  readonly #allow: Allow | undefined;
   readonly #maxConnections: number;
   readonly #setup: ConnectionSetup;
   readonly #connections = new Set<Connection>();
@@ -33,6 +36,7 @@ export class Acceptor implements ConnectionOwner {
   constructor(
     address: string,
     handler: Handler,
+    allow: Allow | undefined,
     options: ListenOptions,
     numbers: { readonly [K in keyof typeof LISTEN_DEFAULTS]: number },
   ) {
@@ -40,6 +44,7 @@ export class Acceptor implements ConnectionOwner {
     this.logger = checkLogger(options.logger);
     this.#address = address;
     this.#handler = handler;
+    this.#allow = allow;
     this.#maxConnections = numbers.maxConnections;
     this.#setup = {
       role: "server",
@@ -66,17 +71,26 @@ export class Acceptor implements ConnectionOwner {
       return;
     }
     const id = ++this.#lastId;
-    if (this.#connections.size < this.#maxConnections) {
-      this.#connections.add(new Connection(id, transport, this.#setup));
-      return;
+    const refusal = this.#refusalOf(id, transport);
+    if (refusal === undefined) this.#connections.add(new Connection(id, transport, this.#setup));
+    else if (this.#refused.size >= MAX_REFUSALS) transport.close();
+    else this.#refused.add(new Connection(id, transport, this.#setup, refusal));
+  }
+
+  /** What to tell somebody who cannot be let in; `undefined` for who can. */
+  #refusalOf(id: number, transport: Transport): EarshotError | undefined {
+    if (this.#allow !== undefined) {
+      const { credentials } = transport;
+      const refusal = refusalOf(this.#allow, credentials);
+      if (refusal !== undefined) {
+        this.logger.warn({ peer: id, credentials, error: refusal.cause }, `refused a connection: ${refusal.text}`);
+        return new EarshotError("PEER_REFUSED", `the server does not let this side in: ${refusal.text}`);
+      }
     }
+    if (this.#connections.size < this.#maxConnections) return undefined;
     this.logger.warn({ peer: id }, `refused a connection: there are ${this.#maxConnections} already (maxConnections)`);
-    if (this.#refused.size >= MAX_REFUSALS) {
-      transport.close();
-      return;
-    }
     const text = `the server has all the ${this.#maxConnections} connections that it takes; try again later`;
-    this.#refused.add(new Connection(id, transport, this.#setup, new EarshotError("OVERLOADED", text)));
+    return new EarshotError("OVERLOADED", text);
   }
 
   close(listener: Listener, graceMs: number): Promise<void> {

@@ -5,7 +5,9 @@ import { Arena } from "../session/arena.js";
 import type { Request, SessionLimits } from "../session/session.js";
 import { chooseSockets, type TransportKind } from "../transport/kind.js";
 import { resolveSocket } from "../transport/resolve.js";
+import type { Transport } from "../transport/transport.js";
 import type { AppInfo } from "../wire/hello.js";
+import { type Allow, checkAllow, refusalOf } from "./allow.js";
 import type { Channel } from "./channel.js";
 import { FramedChannel } from "./framed-channel.js";
 import {
@@ -37,6 +39,8 @@ export interface DialOptions {
   readonly app?: App | undefined;
   /** The largest reply that is taken; default 64 MiB. */
   readonly maxMessageBytes?: number | undefined;
+  /** Which users' servers to talk to; default any. Needs the native addon: without it, none. */
+  readonly allow?: Allow | undefined;
   /** As for `listen`. */
   readonly transport?: "auto" | TransportKind | undefined;
   /** Default silent. */
@@ -158,7 +162,12 @@ export async function dial(address: string, options: DialOptions = {}): Promise<
     idleTimeoutMs: 0,
   };
   const setup = { role: "client", wire, limits, greetings: greetingsOf(limits, app), app, arena: new Arena() } as const;
-  const connect = (until?: AbortSignal) => sockets.dial(target, { timeoutMs: connectTimeoutMs, signal: until });
+  const allow = checkAllow(options.allow);
+  const connect = async (until?: AbortSignal) => {
+    const transport = await sockets.dial(target, { timeoutMs: connectTimeoutMs, signal: until });
+    if (allow !== undefined) assertAllowed(allow, transport, target.text);
+    return transport;
+  };
   const transport = await connect(signal);
 
   let onEnd: (error: EarshotError | undefined) => void = () => {};
@@ -176,6 +185,14 @@ export async function dial(address: string, options: DialOptions = {}): Promise<
   const channel = new FramedChannel(transport, { ...setup, budget: undefined }, onEnd);
   if (options.app?.accepts !== undefined) await greeting(channel, target.text, signal);
   return new Client(target.text, channel, closed);
+}
+
+/** @throws EarshotError `PEER_REFUSED`; then the connection is closed */
+function assertAllowed(allow: Allow, transport: Transport, address: string): void {
+  const refusal = refusalOf(allow, transport.credentials);
+  if (refusal === undefined) return;
+  transport.close();
+  throw failure("PEER_REFUSED", "dial", address, `of the server there, ${refusal.text}`, { cause: refusal.cause });
 }
 
 async function greeting(channel: FramedChannel, address: string, signal: AbortSignal | undefined): Promise<void> {

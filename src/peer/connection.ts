@@ -2,6 +2,7 @@ import { EarshotError } from "../errors.js";
 import { FramedSession } from "../session/framed.js";
 import type { FramedMemory } from "../session/framed-options.js";
 import type { Exchange, Request, Session, SessionHost } from "../session/session.js";
+import type { Credentials } from "../transport/credentials.js";
 import type { Transport, TransportEvents } from "../transport/transport.js";
 import type { FailureName } from "../wire/failure.js";
 import type { Hello } from "../wire/hello.js";
@@ -62,6 +63,10 @@ export class Connection implements TransportEvents, SessionHost, Holder {
 
   get isWaitingForPeer(): boolean {
     return this.#session?.isWaitingForPeer ?? false;
+  }
+
+  get credentials(): Credentials | undefined {
+    return this.#transport.credentials;
   }
 
   get hasInput(): boolean {

@@ -1,4 +1,5 @@
 import type { EarshotError } from "../errors.js";
+import type { Credentials } from "../transport/credentials.js";
 import type { Connection } from "./connection.js";
 
 /** Who sent a message. */
@@ -7,6 +8,8 @@ export interface Peer {
   readonly id: number;
   /** The address that it dialed. */
   readonly address: string;
+  /** As the kernel tells; `undefined` without the native addon. Asked anew each time, while the connection lasts. */
+  readonly credentials: Credentials | undefined;
 }
 
 /** What a handler knows besides the message. */
@@ -23,7 +26,8 @@ export class Context {
   }
 
   get peer(): Peer {
-    return { id: this.#connection.id, address: this.#address };
+    const { id, credentials } = this.#connection;
+    return { id, address: this.#address, credentials };
   }
 
   /** The wire that the message came on. */

@@ -1,10 +1,11 @@
 import { parseAddress } from "../address.js";
 import { EarshotError, failure } from "../errors.js";
 import type { Message } from "../message.js";
-import { chooseSockets, type TransportKind } from "../transport/kind.js";
+import { chooseSockets, type Sockets, type TransportKind } from "../transport/kind.js";
 import { resolveSocket } from "../transport/resolve.js";
 import type { Listener } from "../transport/transport.js";
 import { Acceptor } from "./acceptor.js";
+import { type Allow, checkAllow, sameUser } from "./allow.js";
 import type { Context } from "./context.js";
 import {
   type App,
@@ -51,6 +52,11 @@ export interface ListenOptions {
   readonly idleTimeoutMs?: number | undefined;
   /** How many connections the kernel may keep for `accept`; default 4,096. */
   readonly backlog?: number | undefined;
+  /**
+   * Who may connect, of those whom the mode lets through; default `sameUser()`: this user and root. Others are told
+   * `PEER_REFUSED`. Needs the native addon: without it `listen` fails when this is given, and else the mode alone decides.
+   */
+  readonly allow?: Allow | undefined;
   /**
    * `"native"`: the addon, which alone knows who calls, carries descriptors, and is faster; `"net"`: `node:net`. Default
    * `"auto"`: the addon where it loads.
@@ -117,7 +123,11 @@ export async function listen(address: string, handler: Handler, options: ListenO
   const sockets = chooseSockets(checkChoice("transport", options.transport, ["auto", "native", "net"]));
   if (signal?.aborted)
     throw failure("CANCELLED", "listen", target.text, "its signal was aborted", { cause: signal.reason });
-  const acceptor = new Acceptor(target.text, handler, options, numbers);
+  const allow = chooseAllow(sockets, options, target.text);
+  const acceptor = new Acceptor(target.text, handler, allow, options, numbers);
+  if (allow === undefined && sockets.missing !== undefined) {
+    acceptor.logger.warn({}, `who calls is not known, and the socket file's mode alone decides: ${sockets.missing}`);
+  }
   const listener = await sockets.listen(target, {
     mode: numbers.mode,
     backlog: numbers.backlog,
@@ -131,4 +141,13 @@ export async function listen(address: string, handler: Handler, options: ListenO
   void server.closed.then(() => signal?.removeEventListener("abort", onAbort));
   acceptor.logger.info({ address: target.text }, "listening");
   return server;
+}
+
+/** @throws EarshotError `UNSUPPORTED`: if nobody can tell who calls, nobody gets in */
+function chooseAllow(sockets: Sockets, { allow }: ListenOptions, address: string): Allow | undefined {
+  const isKnown = sockets.kind === "native";
+  if (checkAllow(allow) === undefined) return isKnown ? sameUser() : undefined;
+  if (isKnown) return allow;
+  const reason = sockets.missing ?? 'transport "net" cannot tell';
+  throw failure("UNSUPPORTED", "listen", address, `allow needs to know who calls: ${reason}`);
 }

@@ -12,6 +12,7 @@ export const FailureCode = {
   OVERLOADED: 5,
   PROTOCOL_VIOLATION: 6,
   VERSION_MISMATCH: 7,
+  PEER_REFUSED: 8,
 } as const satisfies Partial<Record<ErrorCode, number>>;
 
 export type FailureName = keyof typeof FailureCode;
