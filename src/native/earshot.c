@@ -31,6 +31,9 @@
 #ifndef SO_PEERPIDFD
 #define SO_PEERPIDFD 77
 #endif
+#ifndef SCM_PIDFD
+#define SCM_PIDFD 4
+#endif
 
 /* SCM_MAX_FD, unix(7): the kernel refuses more in one message. */
 #define MAX_DESCRIPTORS 253
@@ -103,9 +106,14 @@ static bool read_arguments(napi_env env, napi_callback_info info, napi_value *ar
   return false;
 }
 
+/* No NaN, fraction or large number either: Node-API would make another descriptor of them. */
 static bool read_int(napi_env env, napi_value value, int *result) {
-  if (napi_get_value_int32(env, value, result) == napi_ok) return true;
-  throw_argument(env, "a number is needed");
+  double number;
+  if (napi_get_value_double(env, value, &number) == napi_ok && number >= INT_MIN && number <= INT_MAX) {
+    *result = (int)number;
+    if (*result == number) return true;
+  }
+  throw_argument(env, "a whole number is needed");
   return false;
 }
 
@@ -124,8 +132,25 @@ static struct handle *find(struct instance *instance, int descriptor) {
   return descriptor >= 0 && descriptor < instance->capacity ? instance->handles[descriptor] : NULL;
 }
 
+static void on_closed(uv_handle_t *poll);
+
+/* Takes a descriptor out of the table, and stops watching it. */
+static void untrack(struct handle *handle) {
+  handle->instance->handles[handle->descriptor] = NULL;
+  handle->is_closed = true;
+  if (!handle->has_poll) {
+    free(handle);
+    return;
+  }
+  handle->instance->closing++;
+  uv_close((uv_handle_t *)&handle->poll, on_closed);
+}
+
 /* Takes a descriptor into the table; closes it, and returns an error number, if there is no memory. */
 static int track(struct instance *instance, int descriptor) {
+  /* Somebody else closed what had this number before. */
+  struct handle *stale = find(instance, descriptor);
+  if (stale != NULL) untrack(stale);
   if (descriptor >= instance->capacity) {
     int capacity = instance->capacity == 0 ? 64 : instance->capacity;
     while (capacity <= descriptor) capacity *= 2;
@@ -164,32 +189,19 @@ static void on_closed(uv_handle_t *poll) {
   finish_if_ended(instance);
 }
 
-/* Takes a descriptor out of the table, and stops watching it. */
-static void untrack(struct handle *handle) {
-  handle->instance->handles[handle->descriptor] = NULL;
-  handle->is_closed = true;
-  if (!handle->has_poll) {
-    free(handle);
-    return;
-  }
-  handle->instance->closing++;
-  uv_close((uv_handle_t *)&handle->poll, on_closed);
-}
-
-static void close_all(struct instance *instance, const int *descriptors, int count) {
-  for (int index = 0; index < count; index++) {
-    struct handle *handle = find(instance, descriptors[index]);
-    if (handle != NULL) untrack(handle);
-    close(descriptors[index]);
-  }
+static void close_handle(struct handle *handle) {
+  int descriptor = handle->descriptor;
+  untrack(handle);
+  close(descriptor);
 }
 
 static void on_teardown(napi_async_cleanup_hook_handle hook, void *data) {
   struct instance *instance = data;
   instance->ending = hook;
   for (int descriptor = 0; descriptor < instance->capacity; descriptor++) {
-    if (instance->handles[descriptor] != NULL) close_all(instance, &descriptor, 1);
+    if (instance->handles[descriptor] != NULL) close_handle(instance->handles[descriptor]);
   }
+  if (instance->on_ready != NULL) napi_delete_reference(instance->env, instance->on_ready);
   finish_if_ended(instance);
 }
 
@@ -207,6 +219,12 @@ static napi_value track_result(napi_env env, struct instance *instance, int desc
 }
 
 /* ---- sockets ---- */
+
+/* Room for all descriptors, and for what an adopted socket may be set to bring besides: SO_PASSCRED and the like. */
+union control {
+  char bytes[CMSG_SPACE(MAX_DESCRIPTORS * sizeof(int)) + 512];
+  struct cmsghdr alignment;
+};
 
 static napi_value make_socket(napi_env env, napi_callback_info info) {
   napi_value args[MAX_ARGS];
@@ -278,15 +296,29 @@ static napi_value accept_socket(napi_env env, napi_callback_info info) {
   return track_result(env, instance, descriptor, "accept");
 }
 
+static void close_received(struct instance *instance) {
+  for (int index = 0; index < instance->received_count; index++) {
+    struct handle *handle = find(instance, instance->received[index]);
+    if (handle != NULL) close_handle(handle);
+  }
+  instance->received_count = 0;
+}
+
 /* Puts the descriptors that came with a message into the table; returns an error number. */
 static int take_received(struct instance *instance, struct msghdr *message) {
   int error = 0;
   for (struct cmsghdr *part = CMSG_FIRSTHDR(message); part != NULL; part = CMSG_NXTHDR(message, part)) {
-    if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) continue;
+    /* An adopted socket may be set to bring a pidfd too, which nobody asked for. */
+    bool is_surplus = part->cmsg_type == SCM_PIDFD;
+    if (part->cmsg_level != SOL_SOCKET || (part->cmsg_type != SCM_RIGHTS && !is_surplus)) continue;
     size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
     for (size_t index = 0; index < count; index++) {
       int descriptor;
       memcpy(&descriptor, CMSG_DATA(part) + index * sizeof descriptor, sizeof descriptor);
+      if (is_surplus) {
+        close(descriptor);
+        continue;
+      }
       int failed = track(instance, descriptor);
       if (failed == 0) instance->received[instance->received_count++] = descriptor;
       else error = failed;
@@ -294,9 +326,7 @@ static int take_received(struct instance *instance, struct msghdr *message) {
   }
   /* There is room for all that Linux sends: some are missing because this process may not have more open files. */
   if ((message->msg_flags & MSG_CTRUNC) != 0) error = EMFILE;
-  if (error == 0) return 0;
-  close_all(instance, instance->received, instance->received_count);
-  instance->received_count = 0;
+  if (error != 0) close_received(instance);
   return error;
 }
 
@@ -318,10 +348,7 @@ static napi_value read_socket(napi_env env, napi_callback_info info) {
     napi_throw_error(env, "ERR_INVALID_STATE", "the descriptors of the read before were not taken");
     return NULL;
   }
-  union {
-    char bytes[CMSG_SPACE(MAX_DESCRIPTORS * sizeof(int))];
-    struct cmsghdr alignment;
-  } control;
+  union control control;
   struct msghdr message = {
       .msg_iov = parts, .msg_iovlen = count_parts, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
   ssize_t count;
@@ -332,6 +359,8 @@ static napi_value read_socket(napi_env env, napi_callback_info info) {
     int error = take_received(instance, &message);
     if (error != 0) return throw_system(env, "recvmsg", error);
   }
+  /* An empty datagram, or no room for bytes: the answer could not be told from others. */
+  if (count == 0) close_received(instance);
   /* What comes with descriptors is told apart by its sign: no second call for all that comes without. */
   return from_int(env, instance->received_count > 0 ? WOULD_BLOCK - (int)count : (int)count);
 }
@@ -373,28 +402,27 @@ static bool put_descriptors(napi_env env, napi_value list, struct msghdr *messag
 }
 
 static napi_value write_socket(napi_env env, napi_callback_info info) {
-  napi_value args[MAX_ARGS];
+  napi_value args[MAX_ARGS], values[MAX_CHUNKS];
   struct instance *instance;
   struct iovec chunks[MAX_CHUNKS];
   uint32_t count;
-  if (!read_arguments(env, info, args, &instance)) return NULL;
-  struct handle *handle = read_handle(env, instance, args[0], "sendmsg");
-  if (handle == NULL) return NULL;
+  union control control;
+  struct msghdr message = {.msg_iov = chunks};
+  napi_valuetype type;
+  if (!read_arguments(env, info, args, &instance) || napi_typeof(env, args[2], &type) != napi_ok) return NULL;
+  if (type != napi_undefined && !put_descriptors(env, args[2], &message, control.bytes)) return NULL;
   if (napi_get_array_length(env, args[1], &count) != napi_ok) return throw_argument(env, "an array is needed");
   if (count > MAX_CHUNKS) count = MAX_CHUNKS;
   for (uint32_t index = 0; index < count; index++) {
-    napi_value chunk;
-    if (napi_get_element(env, args[1], index, &chunk) != napi_ok) return throw_argument(env, "an array is needed");
-    if (!read_bytes(env, chunk, &chunks[index].iov_base, &chunks[index].iov_len)) return NULL;
+    if (napi_get_element(env, args[1], index, &values[index]) != napi_ok) return NULL;
   }
-  union {
-    char bytes[CMSG_SPACE(MAX_DESCRIPTORS * sizeof(int))];
-    struct cmsghdr alignment;
-  } control;
-  struct msghdr message = {.msg_iov = chunks, .msg_iovlen = count};
-  napi_valuetype type;
-  if (napi_typeof(env, args[2], &type) != napi_ok) return NULL;
-  if (type != napi_undefined && !put_descriptors(env, args[2], &message, control.bytes)) return NULL;
+  /* Elements may have run the caller's getters: what can be closed or freed is looked at only now. */
+  struct handle *handle = read_handle(env, instance, args[0], "sendmsg");
+  if (handle == NULL) return NULL;
+  for (uint32_t index = 0; index < count; index++) {
+    if (!read_bytes(env, values[index], &chunks[index].iov_base, &chunks[index].iov_len)) return NULL;
+  }
+  message.msg_iovlen = count;
   ssize_t written;
   do written = sendmsg(handle->descriptor, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
   while (written < 0 && errno == EINTR);
@@ -504,7 +532,7 @@ static napi_value close_descriptor(napi_env env, napi_callback_info info) {
   struct instance *instance;
   if (!read_arguments(env, info, args, &instance)) return NULL;
   struct handle *handle = read_handle(env, instance, args[0], "close");
-  if (handle != NULL) close_all(instance, &handle->descriptor, 1);
+  if (handle != NULL) close_handle(handle);
   return NULL;
 }
 
@@ -557,6 +585,7 @@ static napi_value is_readable(napi_env env, napi_callback_info info) {
   int status;
   do status = poll(&poller, 1, 0);
   while (status < 0 && errno == EINTR);
+  if ((poller.revents & POLLNVAL) != 0) return throw_system(env, "poll", EBADF);
   return status < 0 ? throw_system(env, "poll", errno) : from_bool(env, status > 0);
 }
 
@@ -565,7 +594,7 @@ static napi_value is_readable(napi_env env, napi_callback_info info) {
 static napi_value socket_option(napi_env env, napi_callback_info info) {
   napi_value args[MAX_ARGS];
   struct instance *instance;
-  int descriptor, option, value;
+  int descriptor, option, value = 0;
   socklen_t length = sizeof value;
   if (!read_arguments(env, info, args, &instance) || !read_int(env, args[0], &descriptor)) return NULL;
   if (!read_int(env, args[1], &option)) return NULL;
@@ -583,6 +612,8 @@ static napi_value socket_name(napi_env env, napi_callback_info info) {
   if (getsockname(descriptor, (struct sockaddr *)&address, &length) < 0) return throw_system(env, "getsockname", errno);
   size_t offset = offsetof(struct sockaddr_un, sun_path);
   size_t size = length > offset ? length - offset : 0;
+  /* A path of 108 bytes has no NUL there, but the length counts it. */
+  if (size > sizeof address.sun_path) size = sizeof address.sun_path;
   return napi_create_buffer_copy(env, size, address.sun_path, NULL, &name) == napi_ok ? name : NULL;
 }
 
