@@ -1,9 +1,24 @@
 import { EarshotError } from "./errors.js";
 
+/** An open file that came with a message. Whoever has it closes it, or takes it. */
+export interface Descriptor extends Disposable {
+  /** Its number in this process, as `node:fs` and `node:net` take it. Throws when it was taken or closed. */
+  readonly fd: number;
+  /** From now on it is the caller's to close: nothing of earshot will. Returns its number. */
+  take(): number;
+}
+
+const NONE: readonly Descriptor[] = [];
+
 /**
  * What one side sent, whole. Its bytes are its own: they stay valid for as long as it is kept.
  */
-export class Message {
+export class Message implements Disposable {
+  /**
+   * The open files that came with it. Those that a handler has not taken are closed when it settles; those of a reply
+   * are the caller's: `using reply = await client.send(...)` closes what was not taken.
+   */
+  readonly descriptors: readonly Descriptor[] = NONE;
   readonly #source: Buffer;
   readonly #start: number;
   readonly #end: number;
@@ -14,6 +29,17 @@ export class Message {
     this.#source = source;
     this.#start = start;
     this.#end = end;
+  }
+
+  /** @internal */
+  static withDescriptors(message: Message, descriptors: readonly Descriptor[]): Message {
+    (message as { descriptors: readonly Descriptor[] }).descriptors = descriptors;
+    return message;
+  }
+
+  /** Closes the descriptors that came with it and were not taken. */
+  [Symbol.dispose](): void {
+    for (const descriptor of this.descriptors) descriptor[Symbol.dispose]();
   }
 
   /** How many bytes it has. */

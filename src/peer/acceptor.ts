@@ -1,4 +1,5 @@
 import { EarshotError } from "../errors.js";
+import { Message } from "../message.js";
 import { Arena } from "../session/arena.js";
 import type { Exchange } from "../session/session.js";
 import type { Listener, Transport } from "../transport/transport.js";
@@ -8,8 +9,9 @@ import { Budget } from "./budget.js";
 import { Connection } from "./connection.js";
 import type { ConnectionOwner, ConnectionSetup } from "./connection-setup.js";
 import { Context } from "./context.js";
+import { type DescriptorTable, duplicateAll, ReceivedDescriptor } from "./descriptor.js";
 import { checkApp, checkChoice, checkLogger, greetingsOf, type LISTEN_DEFAULTS, type Logger } from "./options.js";
-import type { Handler, ListenOptions } from "./server.js";
+import type { FullReply, Handler, ListenOptions } from "./server.js";
 
 /** So many connections that cannot be let in are kept for the moment that it takes to tell them why they are refused. */
 const MAX_REFUSALS = 64;
@@ -37,10 +39,12 @@ export class Acceptor implements ConnectionOwner {
     address: string,
     handler: Handler,
     allow: Allow | undefined,
+    descriptors: DescriptorTable | undefined,
     options: ListenOptions,
     numbers: { readonly [K in keyof typeof LISTEN_DEFAULTS]: number },
   ) {
     const app = checkApp(options.app);
+    const limits = { ...numbers, maxDescriptors: descriptors === undefined ? 0 : numbers.maxDescriptors };
     this.logger = checkLogger(options.logger);
     this.#address = address;
     this.#handler = handler;
@@ -49,10 +53,11 @@ export class Acceptor implements ConnectionOwner {
     this.#setup = {
       role: "server",
       wire: checkChoice("wire", options.wire, ["auto", "plain", "framed"]),
-      limits: numbers,
-      greetings: greetingsOf(numbers, app),
+      limits,
+      greetings: greetingsOf(limits, app),
       app,
       arena: new Arena(),
+      descriptors,
       budget: new Budget(numbers.maxBufferedBytes),
       owner: this,
     };
@@ -111,6 +116,13 @@ export class Acceptor implements ConnectionOwner {
     if (message === undefined) return;
     const context = new Context(connection, this.#address);
     exchange.context = context;
+    const table = this.#setup.descriptors;
+    if (table !== undefined && exchange.received.length > 0) {
+      Message.withDescriptors(
+        message,
+        exchange.received.map((fd) => new ReceivedDescriptor(table, fd)),
+      );
+    }
     let reply: ReturnType<Handler>;
     try {
       reply = this.#handler(message, context);
@@ -151,12 +163,12 @@ export class Acceptor implements ConnectionOwner {
   }
 
   #reply(connection: Connection, exchange: Exchange, reply: unknown): void {
-    if (reply === undefined) connection.reply(exchange, "");
-    else if (typeof reply === "string" || reply instanceof Uint8Array) connection.reply(exchange, reply);
-    else {
-      const kind = reply === null ? "null" : typeof reply;
-      const text = `a reply is a string, a Uint8Array or nothing; the handler returned ${kind} (JSON.stringify it?)`;
-      this.#fail(connection, exchange, new EarshotError("INVALID_ARGUMENT", text));
+    try {
+      const { data, descriptors } = asFullReply(reply);
+      connection.reply(exchange, data, duplicateAll(this.#setup.descriptors, descriptors));
+      exchange.message?.[Symbol.dispose]();
+    } catch (error) {
+      this.#fail(connection, exchange, error);
     }
   }
 
@@ -164,6 +176,7 @@ export class Acceptor implements ConnectionOwner {
     this.logger.error({ peer: connection.id, error }, "the handler failed");
     const code = error instanceof Error && "code" in error ? error.code : undefined;
     const text = describe(error instanceof Error ? error.message : error);
+    exchange.message?.[Symbol.dispose]();
     connection.fail(exchange, "HANDLER_FAILED", text, typeof code === "string" ? code : "");
   }
 
@@ -202,4 +215,18 @@ function describe(thrown: unknown): string {
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+}
+
+/** @throws EarshotError `INVALID_ARGUMENT` */
+function asFullReply(reply: unknown): FullReply {
+  if (reply === undefined) return { data: "" };
+  if (isBody(reply)) return { data: reply };
+  if (typeof reply === "object" && reply !== null && "data" in reply && isBody(reply.data)) return reply as FullReply;
+  const kind = reply === null ? "null" : typeof reply;
+  const text = `a reply is a string, a Uint8Array or nothing; the handler returned ${kind} (JSON.stringify it?)`;
+  throw new EarshotError("INVALID_ARGUMENT", text);
+}
+
+function isBody(value: unknown): value is string | Uint8Array {
+  return typeof value === "string" || value instanceof Uint8Array;
 }

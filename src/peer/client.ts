@@ -1,6 +1,6 @@
 import { parseAddress } from "../address.js";
 import { EarshotError, failure } from "../errors.js";
-import type { Message } from "../message.js";
+import type { Descriptor, Message } from "../message.js";
 import { Arena } from "../session/arena.js";
 import type { Request, SessionLimits } from "../session/session.js";
 import { chooseSockets, type TransportKind } from "../transport/kind.js";
@@ -9,6 +9,7 @@ import type { Transport } from "../transport/transport.js";
 import type { AppInfo } from "../wire/hello.js";
 import { type Allow, checkAllow, refusalOf } from "./allow.js";
 import type { Channel } from "./channel.js";
+import { type DescriptorTable, duplicateAll } from "./descriptor.js";
 import { FramedChannel } from "./framed-channel.js";
 import {
   type App,
@@ -43,6 +44,8 @@ export interface DialOptions {
   readonly allow?: Allow | undefined;
   /** As for `listen`. */
   readonly transport?: "auto" | TransportKind | undefined;
+  /** How many descriptors a reply may bring; default 16, at most 253. */
+  readonly maxDescriptors?: number | undefined;
   /** Default silent. */
   readonly logger?: Logger | undefined;
   /** Gives up dialing when it aborts; a client that is there already is closed by `close`. */
@@ -51,6 +54,14 @@ export interface DialOptions {
 
 /** A server may be busy for a while; one that has not greeted by then is no earshot server. */
 const GREETING_MS = 30_000;
+
+export interface SendOptions extends WaitOptions {
+  /**
+   * Open files that the handler gets with the message: numbers, or what came with another message. They are duplicated at
+   * once and stay the caller's, to be closed at any time. Only between two sides that have the native addon.
+   */
+  readonly descriptors?: readonly (number | Descriptor)[] | undefined;
+}
 
 /** What a ping found out. */
 export interface Pong {
@@ -67,11 +78,18 @@ export class Client implements AsyncDisposable {
   /** Resolves when the client is closed, with the reason; never rejects. */
   readonly closed: Promise<EarshotError | undefined>;
   readonly #channel: Channel;
+  readonly #descriptors: DescriptorTable | undefined;
   #isClosing = false;
 
   /** @internal use `dial` */
-  constructor(address: string, channel: Channel, closed: Promise<EarshotError | undefined>) {
+  constructor(
+    address: string,
+    channel: Channel,
+    closed: Promise<EarshotError | undefined>,
+    descriptors: DescriptorTable | undefined,
+  ) {
     this.address = address;
+    this.#descriptors = descriptors;
     this.#channel = channel;
     this.closed = closed;
   }
@@ -88,9 +106,13 @@ export class Client implements AsyncDisposable {
    * @throws EarshotError `HANDLER_FAILED`, `CONNECTION_LOST`, `TIMEOUT`, `CANCELLED`, `MESSAGE_TOO_LARGE`, ...; its
    * `delivery` tells whether the message may have been handled.
    */
-  send(data: string | Uint8Array, options?: WaitOptions): Promise<Message> {
+  send(data: string | Uint8Array, options?: SendOptions): Promise<Message> {
     return new Promise((resolve, reject) => {
-      const pending = new Pending("send", this.address, checkBody(data, "this message"), resolve, reject);
+      const body = checkBody(data, "this message");
+      const pending = new Pending("send", this.address, body, resolve, reject, this.#descriptors);
+      if (options?.descriptors !== undefined) {
+        pending.descriptors = duplicateAll(this.#descriptors, options.descriptors);
+      }
       if (options === undefined || this.#limit(pending, options)) this.#channel.send(pending);
     });
   }
@@ -99,7 +121,7 @@ export class Client implements AsyncDisposable {
   async ping(options?: WaitOptions): Promise<Pong> {
     const startedAt = performance.now();
     await new Promise<Message>((resolve, reject) => {
-      const pending = new Pending("ping", this.address, "", resolve, reject);
+      const pending = new Pending("ping", this.address, "", resolve, reject, undefined);
       if (options === undefined || this.#limit(pending, options)) this.#channel.ping(pending);
     });
     return { roundTripMs: performance.now() - startedAt, app: this.#channel.app };
@@ -147,7 +169,7 @@ export class Client implements AsyncDisposable {
  * const reply = await client.send("hello");
  */
 export async function dial(address: string, options: DialOptions = {}): Promise<Client> {
-  const { maxMessageBytes, connectTimeoutMs } = withDefaults({ ...options }, DIAL_DEFAULTS);
+  const { maxMessageBytes, maxDescriptors, connectTimeoutMs } = withDefaults({ ...options }, DIAL_DEFAULTS);
   const wire = checkChoice("wire", options.wire, ["framed", "plain"]);
   const app = checkApp(options.app);
   const logger = checkLogger(options.logger);
@@ -157,11 +179,14 @@ export async function dial(address: string, options: DialOptions = {}): Promise<
   const limits: SessionLimits = {
     maxMessageBytes,
     maxInFlight: 1,
+    maxDescriptors: sockets.descriptors === undefined ? 0 : maxDescriptors,
     handshakeTimeoutMs: options.app?.accepts === undefined ? GREETING_MS : connectTimeoutMs,
     messageTimeoutMs: 0,
     idleTimeoutMs: 0,
   };
-  const setup = { role: "client", wire, limits, greetings: greetingsOf(limits, app), app, arena: new Arena() } as const;
+  const { descriptors } = sockets;
+  const greetings = greetingsOf(limits, app);
+  const setup = { role: "client", wire, limits, greetings, app, arena: new Arena(), descriptors } as const;
   const allow = checkAllow(options.allow);
   const connect = async (until?: AbortSignal) => {
     const transport = await sockets.dial(target, { timeoutMs: connectTimeoutMs, signal: until });
@@ -180,11 +205,11 @@ export async function dial(address: string, options: DialOptions = {}): Promise<
   logger.debug({ address: target.text }, "client connected");
   if (wire === "plain") {
     const channel = new PlainChannel(transport, { ...setup, budget: undefined }, connect, onEnd);
-    return new Client(target.text, channel, closed);
+    return new Client(target.text, channel, closed, descriptors);
   }
   const channel = new FramedChannel(transport, { ...setup, budget: undefined }, onEnd);
   if (options.app?.accepts !== undefined) await greeting(channel, target.text, signal);
-  return new Client(target.text, channel, closed);
+  return new Client(target.text, channel, closed, descriptors);
 }
 
 /** @throws EarshotError `PEER_REFUSED`; then the connection is closed */

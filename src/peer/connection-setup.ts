@@ -8,6 +8,7 @@ import type { Exchange, OwnApp, Session, SessionHost, SessionLimits } from "../s
 import type { Hello } from "../wire/hello.js";
 import type { Budget } from "./budget.js";
 import type { Connection } from "./connection.js";
+import type { DescriptorTable } from "./descriptor.js";
 
 /** What all connections of a server or client have in common. */
 export interface ConnectionSetup {
@@ -18,6 +19,8 @@ export interface ConnectionSetup {
   readonly app: OwnApp;
   readonly arena: Arena;
   readonly budget: Budget | undefined;
+  /** Where the transport carries descriptors. */
+  readonly descriptors: DescriptorTable | undefined;
   readonly owner: ConnectionOwner;
 }
 

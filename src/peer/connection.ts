@@ -2,14 +2,13 @@ import { EarshotError } from "../errors.js";
 import { FramedSession } from "../session/framed.js";
 import type { FramedMemory } from "../session/framed-options.js";
 import type { Exchange, Request, Session, SessionHost } from "../session/session.js";
-import type { Credentials } from "../transport/credentials.js";
 import type { Transport, TransportEvents } from "../transport/transport.js";
 import type { FailureName } from "../wire/failure.js";
 import type { Hello } from "../wire/hello.js";
-import { detectWire } from "../wire/preface.js";
 import { type Alarm, setAlarm } from "./alarm.js";
 import { type Holder, PATIENCE_MS, STALL_MS } from "./budget.js";
 import { type ConnectionSetup, makeSession } from "./connection-setup.js";
+import { FirstBytes } from "./first-bytes.js";
 
 /** How long the other side may take to close its direction after this side has closed its own. */
 const LINGER_MS = 2_000;
@@ -23,13 +22,12 @@ export class Connection implements TransportEvents, SessionHost, Holder {
   budgetedBytes = 0;
   lastActiveAt: number;
   readonly #setup: ConnectionSetup;
-  readonly #transport: Transport;
+  readonly transport: Transport;
   readonly #refusal: EarshotError | undefined;
   /** There is none before the wire is known, nor while a framed connection rests. */
   #session: Session | undefined;
   #memory: FramedMemory | undefined;
-  /** The first bytes, while they do not tell the wire. */
-  #prefix: Buffer | undefined;
+  #firstBytes: FirstBytes | undefined;
   #alarm: Alarm | undefined;
   // Times are whole milliseconds and 0 is none: small integers cost an idle connection nothing.
   #endedAt = 0;
@@ -43,7 +41,7 @@ export class Connection implements TransportEvents, SessionHost, Holder {
 
   constructor(id: number, transport: Transport, setup: ConnectionSetup, refusal?: EarshotError) {
     this.id = id;
-    this.#transport = transport;
+    this.transport = transport;
     this.#setup = setup;
     this.#refusal = refusal;
     this.lastActiveAt = this.now();
@@ -63,14 +61,6 @@ export class Connection implements TransportEvents, SessionHost, Holder {
 
   get isWaitingForPeer(): boolean {
     return this.#session?.isWaitingForPeer ?? false;
-  }
-
-  get credentials(): Credentials | undefined {
-    return this.#transport.credentials;
-  }
-
-  get hasInput(): boolean {
-    return this.#transport.hasInput;
   }
 
   get isBlocked(): boolean {
@@ -94,8 +84,10 @@ export class Connection implements TransportEvents, SessionHost, Holder {
     this.requestFlush();
   }
 
-  reply(exchange: Exchange, body: string | Uint8Array): void {
-    this.#session?.reply(exchange, body);
+  /** @param descriptors from now on the connection's */
+  reply(exchange: Exchange, body: string | Uint8Array, descriptors: readonly number[]): void {
+    if (this.#session === undefined) this.closeDescriptors(descriptors);
+    this.#session?.reply(exchange, body, descriptors);
     this.requestFlush();
   }
 
@@ -117,15 +109,19 @@ export class Connection implements TransportEvents, SessionHost, Holder {
     return this.#session?.readInto();
   }
 
-  onBytes(bytes: Buffer): void {
+  onBytes(bytes: Buffer, descriptors?: readonly number[]): void {
     this.lastActiveAt = this.now();
-    if (this.#awake() === undefined) this.#decide(bytes);
-    else this.#session?.receive(bytes);
+    const session = this.#awake();
+    // Nobody may send descriptors before both have greeted.
+    if (session === undefined && descriptors !== undefined) this.closeDescriptors(descriptors);
+    if (session === undefined) this.#decide(bytes);
+    else session.receive(bytes, descriptors);
     this.#settle();
   }
 
   onEnd(): void {
-    if (this.#session === undefined && this.#prefix !== undefined) this.#begin("plain", this.#prefix);
+    const rest = this.#firstBytes?.end();
+    if (rest !== undefined) this.#begin("plain", rest);
     if (this.#awake() === undefined) this.abort(undefined);
     this.#session?.receiveEnd();
     this.#settle();
@@ -156,13 +152,13 @@ export class Connection implements TransportEvents, SessionHost, Holder {
     return Math.floor(performance.now());
   }
 
-  write(chunks: readonly Uint8Array[]): boolean {
-    this.#isBlocked = !this.#isClosed && !this.#transport.write(chunks);
+  write(chunks: readonly Uint8Array[], descriptors?: readonly number[]): boolean {
+    this.#isBlocked = !this.#isClosed && !this.transport.write(chunks, descriptors);
     return !this.#isBlocked;
   }
 
-  allocate(bytes: number): Buffer {
-    return Buffer.allocUnsafeSlow(bytes);
+  closeDescriptors(descriptors: readonly number[]): void {
+    for (const descriptor of descriptors) this.#setup.descriptors?.close(descriptor);
   }
 
   requestFlush(): void {
@@ -180,15 +176,15 @@ export class Connection implements TransportEvents, SessionHost, Holder {
 
   end(): void {
     // A framed client ends when it has all its answers: there is nothing to wait for.
-    if (this.#setup.role === "client" && this.wire === "framed") this.#transport.close();
-    else this.#transport.end();
+    if (this.#setup.role === "client" && this.wire === "framed") this.transport.close();
+    else this.transport.end();
     this.#isEnded = this.#setup.role === "server";
     if (!this.#isBlocked && this.#isEnded) this.#endedAt = this.now();
   }
 
   abort(error: EarshotError | undefined): void {
     this.#error ??= error;
-    this.#transport.close();
+    this.transport.close();
   }
 
   onGreeting(hello: Hello): void {
@@ -224,14 +220,13 @@ export class Connection implements TransportEvents, SessionHost, Holder {
   }
 
   #decide(bytes: Buffer): void {
-    const all = this.#prefix === undefined ? bytes : Buffer.concat([this.#prefix, bytes]);
-    const wire = detectWire(all);
-    if (wire === "undecided") this.#prefix = Buffer.from(all);
-    else this.#begin(wire, all);
+    this.#firstBytes ??= new FirstBytes();
+    const decided = this.#firstBytes.add(bytes);
+    if (decided !== undefined) this.#begin(decided.wire, decided.bytes);
   }
 
   #begin(wire: "framed" | "plain", bytes: Buffer): void {
-    this.#prefix = undefined;
+    this.#firstBytes = undefined;
     if (wire === "plain" && this.#refusal !== undefined) {
       this.abort(this.#refusal);
       return;
@@ -267,8 +262,8 @@ export class Connection implements TransportEvents, SessionHost, Holder {
     if (shouldPause === this.#isPaused) return;
     this.#isPaused = shouldPause;
     this.#session?.paused(shouldPause);
-    if (shouldPause) this.#transport.pause();
-    else this.#transport.resume();
+    if (shouldPause) this.transport.pause();
+    else this.transport.resume();
   }
 
   #nextDeadline(): number {
@@ -303,10 +298,5 @@ export class Connection implements TransportEvents, SessionHost, Holder {
   }
 }
 
-function flush(connection: Connection): void {
-  connection.flushNow();
-}
-
-function tick(connection: Connection): void {
-  connection.tickNow();
-}
+const flush = (connection: Connection) => connection.flushNow();
+const tick = (connection: Connection) => connection.tickNow();

@@ -26,8 +26,8 @@ export class Context {
   }
 
   get peer(): Peer {
-    const { id, credentials } = this.#connection;
-    return { id, address: this.#address, credentials };
+    const { id, transport } = this.#connection;
+    return { id, address: this.#address, credentials: transport.credentials };
   }
 
   /** The wire that the message came on. */

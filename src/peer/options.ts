@@ -1,6 +1,7 @@
 import { EarshotError } from "../errors.js";
 import { Greetings } from "../session/handshake.js";
 import type { OwnApp, SessionLimits } from "../session/session.js";
+import { MAX_DESCRIPTORS } from "../wire/frame.js";
 import { type AppInfo, MAX_APP_TEXT, ownHello } from "../wire/hello.js";
 
 /** Where log lines go; pino, console-like loggers and `undefined` for silence fit. */
@@ -21,6 +22,7 @@ export interface App extends AppInfo {
 }
 
 const DEFAULT_MAX_MESSAGE_BYTES = 67_108_864;
+const DEFAULT_MAX_DESCRIPTORS = 16;
 
 /** What `listen` uses where its options say nothing. */
 export const LISTEN_DEFAULTS = {
@@ -28,6 +30,7 @@ export const LISTEN_DEFAULTS = {
   maxMessageBytes: DEFAULT_MAX_MESSAGE_BYTES,
   maxConnections: 16_384,
   maxInFlight: 1_024,
+  maxDescriptors: DEFAULT_MAX_DESCRIPTORS,
   maxBufferedBytes: 268_435_456,
   handshakeTimeoutMs: 30_000,
   messageTimeoutMs: 60_000,
@@ -36,7 +39,11 @@ export const LISTEN_DEFAULTS = {
 } as const;
 
 /** What `dial` uses where its options say nothing. */
-export const DIAL_DEFAULTS = { maxMessageBytes: DEFAULT_MAX_MESSAGE_BYTES, connectTimeoutMs: 5_000 } as const;
+export const DIAL_DEFAULTS = {
+  maxMessageBytes: DEFAULT_MAX_MESSAGE_BYTES,
+  maxDescriptors: DEFAULT_MAX_DESCRIPTORS,
+  connectTimeoutMs: 5_000,
+} as const;
 
 export interface CloseOptions {
   /** How long what is in flight may take to finish, in milliseconds; default 10,000. */
@@ -57,6 +64,7 @@ const RANGES: Readonly<Record<string, Range>> = {
   mode: { least: 0, most: 0o777 },
   maxMessageBytes: ONE_OR_MORE,
   maxConnections: ONE_OR_MORE,
+  maxDescriptors: { least: 0, most: MAX_DESCRIPTORS },
   maxInFlight: ONE_OR_MORE,
   maxBufferedBytes: ONE_OR_MORE,
   backlog: { least: 1, most: 0x7fff_ffff },
@@ -169,8 +177,10 @@ function describeMismatch(own: AppInfo, other: AppInfo | undefined): string {
   return `this side is ${own.name} ${own.version}, the other ${theirs}, which it does not accept; ${remedy}`;
 }
 
-export function greetingsOf({ maxMessageBytes, maxInFlight }: SessionLimits, app: OwnApp): Greetings {
-  return new Greetings(ownHello({ maxMessageBytes, maxInFlight }, app.info));
+export function greetingsOf(limits: SessionLimits, app: OwnApp): Greetings {
+  const { maxMessageBytes, maxInFlight, maxDescriptors } = limits;
+  const others = maxDescriptors > 0 ? { maxDescriptors } : {};
+  return new Greetings(ownHello({ maxMessageBytes, maxInFlight, ...others }, app.info));
 }
 
 export const SILENT: Logger = { debug() {}, info() {}, warn() {}, error() {} };

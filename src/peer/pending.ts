@@ -1,6 +1,7 @@
 import { type Delivery, EarshotError, type ErrorCode, failure, type Operation } from "../errors.js";
-import type { Message } from "../message.js";
+import { Message } from "../message.js";
 import { type Body, type FailureDetails, Request } from "../session/session.js";
+import { type DescriptorTable, ReceivedDescriptor } from "./descriptor.js";
 
 export interface WaitOptions {
   /** Give up after so many milliseconds, waiting for a free socket included; 0 or none: wait for ever. */
@@ -15,6 +16,7 @@ export class Pending extends Request {
   readonly #address: string;
   readonly #resolve: (message: Message) => void;
   readonly #reject: (error: EarshotError) => void;
+  readonly #table: DescriptorTable | undefined;
   #timeoutMs = 0;
   #signal: AbortSignal | undefined;
   #onAbort: (() => void) | undefined;
@@ -25,8 +27,10 @@ export class Pending extends Request {
     body: Body,
     resolve: (message: Message) => void,
     reject: (error: EarshotError) => void,
+    table: DescriptorTable | undefined,
   ) {
     super();
+    this.#table = table;
     this.#op = op;
     this.#address = address;
     this.body = body;
@@ -46,13 +50,22 @@ export class Pending extends Request {
     signal.addEventListener("abort", this.#onAbort, { once: true });
   }
 
-  override onReply(message: Message): void {
+  override onReply(message: Message, descriptors: readonly number[]): void {
     this.#unlisten();
+    const table = this.#table;
+    if (descriptors.length > 0 && table !== undefined) {
+      Message.withDescriptors(
+        message,
+        descriptors.map((fd) => ReceivedDescriptor.forReply(table, fd)),
+      );
+    }
     this.#resolve(message);
   }
 
   override onFailure(code: ErrorCode, fact: string, delivery: Delivery, details: FailureDetails = {}): void {
     this.#unlisten();
+    for (const descriptor of this.descriptors) this.#table?.close(descriptor);
+    this.descriptors = [];
     const cause = code === "CANCELLED" && this.#signal?.aborted ? this.#signal.reason : details.cause;
     const { remoteCode } = details;
     this.#reject(failure(code, this.#op, this.#address, this.#explain(code, fact), { delivery, cause, remoteCode }));

@@ -41,7 +41,7 @@ export class PlainChannel implements Channel, ConnectionOwner {
     let spare = this.#spare;
     this.#spare = undefined;
     // It has nothing to say before the message: the server has had enough of waiting for one.
-    if (spare?.hasInput) {
+    if (spare?.transport.hasInput) {
       spare.abort(undefined);
       spare = undefined;
     }

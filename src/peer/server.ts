@@ -1,6 +1,6 @@
 import { parseAddress } from "../address.js";
 import { EarshotError, failure } from "../errors.js";
-import type { Message } from "../message.js";
+import type { Descriptor, Message } from "../message.js";
 import { chooseSockets, type Sockets, type TransportKind } from "../transport/kind.js";
 import { resolveSocket } from "../transport/resolve.js";
 import type { Listener } from "../transport/transport.js";
@@ -18,8 +18,15 @@ import {
   withDefaults,
 } from "./options.js";
 
+/** A reply with open files. */
+export interface FullReply {
+  readonly data: string | Uint8Array;
+  /** Numbers, or what came with a message. They are duplicated when the handler settles, and stay the handler's. */
+  readonly descriptors?: readonly (number | Descriptor)[] | undefined;
+}
+
 /** A reply; nothing at all is an empty one. Bytes must stay unchanged until they are out. */
-export type Reply = string | Uint8Array | undefined;
+export type Reply = string | Uint8Array | FullReply | undefined;
 
 /**
  * Called once for each message, many at a time. Returning is the acknowledgement, and what it returns is the reply;
@@ -39,6 +46,8 @@ export interface ListenOptions {
   readonly maxConnections?: number | undefined;
   /** How many messages of one connection are handled at a time; default 1,024. The next ones wait. */
   readonly maxInFlight?: number | undefined;
+  /** How many descriptors one message may bring; default 16, at most 253. */
+  readonly maxDescriptors?: number | undefined;
   /**
    * How many bytes of unfinished messages and unread replies all connections may hold together; default 256 MiB.
    * 64 KiB for each connection come on top, so that small messages always pass, and one message at most.
@@ -124,7 +133,7 @@ export async function listen(address: string, handler: Handler, options: ListenO
   if (signal?.aborted)
     throw failure("CANCELLED", "listen", target.text, "its signal was aborted", { cause: signal.reason });
   const allow = chooseAllow(sockets, options, target.text);
-  const acceptor = new Acceptor(target.text, handler, allow, options, numbers);
+  const acceptor = new Acceptor(target.text, handler, allow, sockets.descriptors, options, numbers);
   if (allow === undefined && sockets.missing !== undefined) {
     acceptor.logger.warn({}, `who calls is not known, and the socket file's mode alone decides: ${sockets.missing}`);
   }

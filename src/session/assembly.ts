@@ -6,12 +6,6 @@ const FIRST_CAPACITY = 1_048_576;
 const MIN_SPARE_BYTES = 8_192;
 const EMPTY = Buffer.alloc(0);
 
-/** Where the bytes come to lie, and since when. */
-export interface Memory {
-  now(): number;
-  allocate(bytes: number): Buffer;
-}
-
 /** Collects the bytes of one message. Memory follows the bytes that came, not the size that was declared. */
 export class Assembly {
   /** How many bytes have come. */
@@ -21,14 +15,12 @@ export class Assembly {
   windowBytes = 0;
 
   readonly #expected: number | undefined;
-  readonly #memory: Memory;
-  #buffer: Buffer = EMPTY;
+  #buffer = EMPTY;
 
   /** @param expected the size that was declared, at most what the limit allows; `undefined` when nobody knows. */
-  constructor(expected: number | undefined, memory: Memory) {
+  constructor(expected: number | undefined, now: number) {
     this.#expected = expected;
-    this.#memory = memory;
-    this.windowStart = memory.now();
+    this.windowStart = now;
   }
 
   /** True when as many bytes have come as were declared. */
@@ -72,7 +64,7 @@ export class Assembly {
     const isFirst = this.#buffer.length === 0;
     const declared = isFirst ? Math.min(this.#expected ?? 0, FIRST_CAPACITY) : this.#buffer.length * 2;
     const wanted = Math.max(needed, declared);
-    const grown = this.#memory.allocate(Math.min(wanted, this.#expected ?? wanted));
+    const grown = Buffer.allocUnsafeSlow(Math.min(wanted, this.#expected ?? wanted));
     this.#buffer.copy(grown, 0, 0, this.length);
     this.#buffer = grown;
   }

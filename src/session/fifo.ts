@@ -40,6 +40,15 @@ export class Fifo<T extends Droppable> {
     return undefined;
   }
 
+  /** The next item that is not dropped, left where it is. */
+  peek(): T | undefined {
+    for (let index = this.#head; index < this.#tail; index++) {
+      const item = this.#items[index];
+      if (item !== undefined && !item.isDropped) return item;
+    }
+    return undefined;
+  }
+
   /** @param item one that waits here. */
   drop(item: T): void {
     if (item.isDropped) return;

@@ -28,4 +28,5 @@ export class FramedMemory {
   /** What the other side takes; known from its HELLO on. */
   peerMaxMessageBytes: number | undefined = undefined;
   peerMaxInFlight: number | undefined = undefined;
+  peerMaxDescriptors: number | undefined = undefined;
 }

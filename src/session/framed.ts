@@ -4,6 +4,7 @@ import { decodeFailure, type FailureName, isFailureName } from "../wire/failure.
 import { FrameType, PING_BYTES } from "../wire/frame.js";
 import { ControlReader } from "./control-reader.js";
 import { ControlWriter } from "./control-writer.js";
+import { DescriptorQueue } from "./descriptors.js";
 import { FramedMemory, type FramedOptions } from "./framed-options.js";
 import { agree, PrefaceReader } from "./handshake.js";
 import { Inbound } from "./inbound.js";
@@ -11,6 +12,7 @@ import { BodyReader } from "./incoming.js";
 import { Liveness, timedOut } from "./liveness.js";
 import { Outbound } from "./outbound.js";
 import { Output } from "./output.js";
+import { excessOf } from "./peer-limits.js";
 import { Pings } from "./pings.js";
 import type { Body, Exchange, Request, Session, SessionHost } from "./session.js";
 
@@ -30,6 +32,7 @@ export class FramedSession implements Session, FrameSink {
   readonly #output: Output<Request> | Output<Exchange>;
   readonly #memory: FramedMemory;
   readonly #writer: ControlWriter;
+  readonly #descriptors: DescriptorQueue;
   #preface: PrefaceReader | undefined;
   #control: ControlReader | undefined;
   #pings: Pings | undefined;
@@ -43,6 +46,7 @@ export class FramedSession implements Session, FrameSink {
     this.#memory = memory;
     this.#reader = new BodyReader(limits.maxMessageBytes, host);
     this.#liveness = new Liveness(limits, host.now(), memory.isGreeted);
+    this.#descriptors = new DescriptorQueue(limits.maxDescriptors);
     this.#writer = new ControlWriter(host, memory, options.greetings);
     if (!memory.isGreeted) this.#preface = new PrefaceReader();
     if (options.role === "client") {
@@ -84,11 +88,16 @@ export class FramedSession implements Session, FrameSink {
   }
 
   get isIdle(): boolean {
-    return (this.#inbound ?? this.#outbound)?.isIdle !== false && (this.#pings?.isEmpty ?? true);
+    const hasExchanges = (this.#inbound ?? this.#outbound)?.isIdle === false;
+    return !hasExchanges && this.#descriptors.isEmpty && (this.#pings?.isEmpty ?? true);
   }
 
-  receive(bytes: Buffer): void {
-    if (this.#phase === "ended") return;
+  receive(bytes: Buffer, descriptors?: readonly number[]): void {
+    if (this.#phase === "ended") {
+      if (descriptors !== undefined) this.#host.closeDescriptors(descriptors);
+      return;
+    }
+    if (descriptors !== undefined) this.#descriptors.push(descriptors);
     this.#liveness.active(this.#host.now());
     this.#reader.forgetRead();
     this.#guard(() => {
@@ -100,6 +109,7 @@ export class FramedSession implements Session, FrameSink {
       }
       this.#decoder.push(bytes, offset);
       this.#liveness.isMidFrame = !this.#decoder.isAtBoundary;
+      this.#descriptors.assertClaimed(this.#decoder.isAtBoundary);
     });
     this.#endIfDone();
   }
@@ -113,18 +123,14 @@ export class FramedSession implements Session, FrameSink {
 
   lost(error: EarshotError): void {
     this.#phase = "ended";
+    this.#host.closeDescriptors(this.#descriptors.clear());
     for (const exchange of this.#inbound?.lost() ?? []) this.#host.onCallerGone(exchange, error);
     this.#outbound?.lost(error.code, error.message, error);
     for (const ping of this.#pings?.expire(Infinity) ?? []) ping.onFailure(error.code, error.message, "unsent");
   }
 
   send(request: Request): void {
-    const excess = this.#excess(request.body);
-    if (excess === undefined) this.#outbound?.send(request);
-    else {
-      request.state = "settled";
-      request.onFailure("MESSAGE_TOO_LARGE", `the message has ${excess}`, "unsent");
-    }
+    this.#outbound?.send(request);
   }
 
   cancel(request: Request, code: "CANCELLED" | "TIMEOUT"): void {
@@ -133,16 +139,14 @@ export class FramedSession implements Session, FrameSink {
     else this.#outbound?.cancel(request, code);
   }
 
-  reply(exchange: Exchange, body: Body): void {
-    const excess = this.#excess(body);
-    if (excess !== undefined) {
-      this.fail(exchange, "MESSAGE_TOO_LARGE", `the reply has ${excess}`);
-      return;
-    }
-    if (this.#inbound?.answer(exchange, body.length) === true) {
+  reply(exchange: Exchange, body: Body, descriptors: readonly number[] = []): void {
+    const excess = excessOf(this.#memory, body, descriptors.length);
+    if (excess === undefined && this.#inbound?.answer(exchange, body.length) === true) {
       exchange.body = body;
+      exchange.descriptors = descriptors;
       (this.#output as Output<Exchange>).push(exchange);
-    }
+    } else this.#host.closeDescriptors(descriptors);
+    if (excess !== undefined) this.fail(exchange, excess.code, `the reply ${excess.fact}`);
     this.#host.requestFlush();
   }
 
@@ -212,9 +216,11 @@ export class FramedSession implements Session, FrameSink {
     if (!isFirst && !this.#memory.isGreeted) throw violation("a frame before HELLO");
     if (frame.type === FrameType.OPEN) {
       if (this.#inbound === undefined) throw violation("an exchange that the server began");
-      this.#inbound.onOpen(frame, this.#phase === "closing");
-    } else if (frame.type === FrameType.DATA) (this.#inbound ?? this.#outbound)?.onData(frame);
-    else this.#control ??= new ControlReader();
+      this.#inbound.onOpen(frame, this.#phase === "closing", this.#descriptors);
+    } else if (frame.type === FrameType.DATA) {
+      if (this.#inbound === undefined) this.#outbound?.onData(frame, this.#descriptors);
+      else this.#inbound.onData(frame);
+    } else this.#control ??= new ControlReader();
   }
 
   onPayload(frame: FrameDecoder, bytes: Buffer, start: number, end: number): void {
@@ -223,14 +229,6 @@ export class FramedSession implements Session, FrameSink {
     const isControl = !isMessage && frame.type <= FrameType.GOAWAY;
     const payload = isControl ? this.#control?.take(frame, bytes, start, end) : undefined;
     if (payload !== undefined) this.#onControl(frame, payload);
-  }
-
-  /** Says by how much a body is more than the other side takes, if it is; text has at most 3 bytes for each unit. */
-  #excess(body: Body): string | undefined {
-    const limit = this.#memory.peerMaxMessageBytes;
-    if (limit === undefined || body.length * 3 <= limit) return undefined;
-    const bytes = Buffer.byteLength(body);
-    return bytes > limit ? `${bytes} bytes, the other side takes ${limit} (its maxMessageBytes)` : undefined;
   }
 
   #onControl(frame: FrameDecoder, payload: Buffer): void {
@@ -252,6 +250,7 @@ export class FramedSession implements Session, FrameSink {
     this.#liveness.greeted();
     this.#memory.peerMaxMessageBytes = hello.limits.maxMessageBytes;
     this.#memory.peerMaxInFlight = hello.limits.maxInFlight;
+    this.#memory.peerMaxDescriptors = hello.limits.maxDescriptors ?? 0;
     this.#outbound?.advance();
     this.#host.onGreeting(hello);
   }

@@ -2,9 +2,10 @@ import { EarshotError } from "../errors.js";
 import type { Message } from "../message.js";
 import { type FrameDecoder, violation } from "../wire/decode.js";
 import type { FailureName } from "../wire/failure.js";
-import { FrameType } from "../wire/frame.js";
+import { Flag, FrameType } from "../wire/frame.js";
 import type { Assembly } from "./assembly.js";
 import { Deadlines } from "./deadlines.js";
+import type { DescriptorQueue } from "./descriptors.js";
 import { Fifo } from "./fifo.js";
 import type { BodyReader, Incoming } from "./incoming.js";
 import type { OutputOwner } from "./output.js";
@@ -12,6 +13,8 @@ import { Exchange, type SessionHost, type SessionLimits } from "./session.js";
 
 /** So many complete messages may wait behind `maxInFlight` before reading stops: a client's first burst fits. */
 export const MAX_WAITING = 64;
+/** With so many descriptors in hand reading stops, so that no caller uses up those of the process. */
+export const MAX_HELD_DESCRIPTORS = 512;
 /** An unfinished message must bring this much in each window of `messageTimeoutMs`, or its end. */
 export const MIN_PROGRESS_BYTES = 65_536;
 
@@ -44,6 +47,7 @@ export class Inbound implements OutputOwner<Exchange> {
   readonly #exchanges = new Map<number, IncomingExchange>();
   readonly #ready = new Fifo<IncomingExchange>();
   #deadlines: Deadlines<Exchange> | undefined;
+  #heldDescriptors = 0;
   #receiving = 0;
   #inFlight = 0;
   #isDispatching = false;
@@ -77,7 +81,7 @@ export class Inbound implements OutputOwner<Exchange> {
   }
 
   get isCongested(): boolean {
-    return this.#ready.size >= MAX_WAITING;
+    return this.#ready.size >= MAX_WAITING || this.#heldDescriptors >= MAX_HELD_DESCRIPTORS;
   }
 
   /** @param isPaused whether nothing is read now; what does not come then is not the other side's delay. */
@@ -85,12 +89,13 @@ export class Inbound implements OutputOwner<Exchange> {
     return Math.min(this.#deadlines?.next ?? Infinity, isPaused ? Infinity : this.#nextProgressCheck);
   }
 
-  onOpen(frame: FrameDecoder, isClosing: boolean): void {
+  onOpen(frame: FrameDecoder, isClosing: boolean, descriptors: DescriptorQueue): void {
     const id = frame.exchange;
     if (id <= this.#memory.lastId || id % 2 === 0) throw violation(`exchange ${id} is out of turn`);
     if (isClosing) {
       this.#memory.lastId = id;
       this.#current = undefined;
+      this.#host.closeDescriptors(descriptors.take(frame.descriptors));
       return;
     }
     if (this.#receiving >= this.#limits.maxInFlight + MAX_WAITING) {
@@ -99,6 +104,9 @@ export class Inbound implements OutputOwner<Exchange> {
     this.#memory.lastId = id;
     this.#reader.begin(frame, true);
     this.#current = new IncomingExchange(id);
+    this.#current.isSystem = (frame.flags & Flag.SYSTEM) !== 0;
+    this.#current.received = descriptors.take(frame.descriptors);
+    this.#heldDescriptors += frame.descriptors;
     this.#receiving++;
     this.#exchanges.set(id, this.#current);
   }
@@ -112,6 +120,7 @@ export class Inbound implements OutputOwner<Exchange> {
         throw violation(`data for exchange ${frame.exchange}, which was not opened`);
       return;
     }
+    if (frame.descriptors > 0) throw violation("a later frame of a message that has descriptors");
     if (exchange.state !== "receiving") throw violation(`data after the end of exchange ${frame.exchange}`);
     this.#reader.begin(frame, false);
     this.#current = exchange;
@@ -250,6 +259,11 @@ export class Inbound implements OutputOwner<Exchange> {
   #forget(exchange: Exchange): void {
     if (!this.#exchanges.delete(exchange.id)) return;
     if (exchange.state === "receiving") this.#receiving--;
+    // Those of a message that was handed on are its receiver's to close.
+    if (exchange.state === "receiving" || exchange.state === "ready") this.#host.closeDescriptors(exchange.received);
+    if (exchange.descriptors.length > 0) this.#host.closeDescriptors(exchange.descriptors);
+    exchange.descriptors = [];
+    this.#heldDescriptors -= exchange.received.length;
     this.heldBytes -= exchange.heldBytes;
     exchange.heldBytes = 0;
   }

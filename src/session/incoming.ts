@@ -1,10 +1,14 @@
 import { Message } from "../message.js";
 import { type FrameDecoder, readU64, violation } from "../wire/decode.js";
 import { DEADLINE_BYTES, Flag, SIZE_BYTES } from "../wire/frame.js";
-import { Assembly, type Memory } from "./assembly.js";
+import { Assembly } from "./assembly.js";
 
 /** Small messages that came in one read share a copy of it, up to this size: one allocation, and little kept by accident. */
 const SHARED_COPY_BYTES = 16_384;
+
+export interface Clock {
+  now(): number;
+}
 
 /** One direction of an exchange, as it comes in. */
 export interface Incoming {
@@ -19,7 +23,7 @@ export type Progress = Message | "more" | "too-large";
 /** Reads the payloads of OPEN and DATA frames: their fields, and their bytes into messages. */
 export class BodyReader {
   readonly #maxMessageBytes: number;
-  readonly #memory: Memory;
+  readonly #clock: Clock;
   #fieldBytes = 0;
   #fields: Buffer | undefined;
   #fieldsRead = 0;
@@ -31,9 +35,9 @@ export class BodyReader {
   #copy: Buffer | undefined;
   #copyStart = 0;
 
-  constructor(maxMessageBytes: number, memory: Memory) {
+  constructor(maxMessageBytes: number, clock: Clock) {
     this.#maxMessageBytes = maxMessageBytes;
-    this.#memory = memory;
+    this.#clock = clock;
   }
 
   /** What was borrowed for the last read is gone; call it before each. */
@@ -72,7 +76,7 @@ export class BodyReader {
           throw violation(`a message ${this.#sizeBytes > this.#bodyBytes ? "shorter" : "longer"} than it says`);
         return this.#copyOut(bytes, offset, end);
       }
-      incoming.assembly = new Assembly(expected, this.#memory);
+      incoming.assembly = new Assembly(expected, this.#clock.now());
     }
     return this.#append(frame, incoming.assembly, bytes, offset, end, isLast);
   }
@@ -123,7 +127,7 @@ export class BodyReader {
 
   #copyOut(bytes: Buffer, start: number, end: number): Message {
     if (end - start > SHARED_COPY_BYTES) {
-      const own = this.#memory.allocate(end - start);
+      const own = Buffer.allocUnsafeSlow(end - start);
       bytes.copy(own, 0, start, end);
       return new Message(own, 0, own.length);
     }

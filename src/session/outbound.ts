@@ -3,20 +3,21 @@ import { type FrameDecoder, violation } from "../wire/decode.js";
 import type { Failure } from "../wire/failure.js";
 import { FrameType } from "../wire/frame.js";
 import { Deadlines } from "./deadlines.js";
+import type { DescriptorQueue } from "./descriptors.js";
 import { Fifo } from "./fifo.js";
 import type { Resetter } from "./inbound.js";
 import type { BodyReader, Incoming } from "./incoming.js";
 import type { Output, OutputOwner } from "./output.js";
+import { type Excess, excessOf, type PeerLimits } from "./peer-limits.js";
 import type { FailureDetails, Request, SessionHost } from "./session.js";
 
 /** So many messages may be under way before the server has said how many it takes. */
 export const FIRST_IN_FLIGHT = 32;
 
 /** Outlives this object: what has to be known of the exchanges that are over. */
-interface Memory {
+interface Memory extends PeerLimits {
   /** The highest exchange that went out, 0 before the first. */
   lastId: number;
-  readonly peerMaxMessageBytes: number | undefined;
   readonly peerMaxInFlight: number | undefined;
 }
 
@@ -25,6 +26,7 @@ interface Reply extends Incoming {
   readonly request: Request;
   readonly requestBytes: number;
   isBegun: boolean;
+  descriptors: readonly number[];
 }
 
 /** The messages that this side began: from `send` until each is settled, exactly once. */
@@ -70,6 +72,11 @@ export class Outbound implements OutputOwner<Request> {
 
   send(request: Request): void {
     request.state = "waiting";
+    const excess = excessOf(this.#memory, request.body, request.descriptors.length);
+    if (excess !== undefined) {
+      this.#refuse(request, excess);
+      return;
+    }
     if (request.deadlineAt !== Infinity) {
       this.#deadlines ??= new Deadlines();
       this.#deadlines.add(request);
@@ -89,7 +96,14 @@ export class Outbound implements OutputOwner<Request> {
     this.#memory.lastId = request.id;
     request.state = "sent";
     const requestBytes = request.body.length;
-    this.#pending.set(request.id, { request, requestBytes, assembly: undefined, deadlineMs: -1, isBegun: false });
+    this.#pending.set(request.id, {
+      request,
+      requestBytes,
+      assembly: undefined,
+      deadlineMs: -1,
+      isBegun: false,
+      descriptors: [],
+    });
     return request.id;
   }
 
@@ -104,15 +118,18 @@ export class Outbound implements OutputOwner<Request> {
     if (wasSent) this.#resetter.sendReset(id, code);
   }
 
-  onData(frame: FrameDecoder): void {
+  onData(frame: FrameDecoder, descriptors: DescriptorQueue): void {
     const reply = this.#pending.get(frame.exchange);
     this.#current = reply;
     if (reply === undefined) {
       // An answer that comes after its request was given up; ids are never used again, so it can meet no other.
       if (frame.exchange > this.#memory.lastId)
         throw violation(`an answer to exchange ${frame.exchange}, which was not opened`);
+      this.#host.closeDescriptors(descriptors.take(frame.descriptors));
       return;
     }
+    if (reply.isBegun && frame.descriptors > 0) throw violation("a later frame of a reply that has descriptors");
+    if (frame.descriptors > 0) reply.descriptors = descriptors.take(frame.descriptors);
     this.#reader.begin(frame, !reply.isBegun);
     reply.isBegun = true;
   }
@@ -131,8 +148,10 @@ export class Outbound implements OutputOwner<Request> {
       this.#resetter.sendReset(id, "CANCELLED");
       return;
     }
+    const { descriptors } = reply;
+    reply.descriptors = [];
     this.#release(request);
-    request.onReply(progress);
+    request.onReply(progress, descriptors);
   }
 
   onReset(id: number, failure: Failure): void {
@@ -176,13 +195,33 @@ export class Outbound implements OutputOwner<Request> {
     const maxInFlight = this.#memory.peerMaxInFlight ?? FIRST_IN_FLIGHT;
     if (output === undefined || this.#waiting.size === 0) return;
     while (this.#pending.size + this.#queued < maxInFlight) {
-      const request = this.#waiting.shift();
-      if (request === undefined) break;
+      const request = this.#waiting.peek();
+      if (request === undefined || this.#isTooEarly(request)) break;
+      this.#waiting.shift();
+      const excess =
+        request.descriptors.length > 0 ? excessOf(this.#memory, "", request.descriptors.length) : undefined;
+      if (excess !== undefined) {
+        this.#refuse(request, excess);
+        continue;
+      }
       request.state = "queued";
       this.#queued++;
       output.push(request);
     }
     this.#host.requestFlush();
+  }
+
+  /** Whether the other side takes descriptors is known from its greeting on; what comes behind keeps its place. */
+  #isTooEarly(request: Request): boolean {
+    return request.descriptors.length > 0 && this.#memory.peerMaxDescriptors === undefined;
+  }
+
+  /** @param request one that is not in the queue */
+  #refuse(request: Request, { code, fact }: Excess): void {
+    request.state = "settled";
+    this.#deadlines?.delete(request);
+    this.#closeDescriptors(request);
+    request.onFailure(code, `the message ${fact}`, "unsent");
   }
 
   #failUnsent(code: ErrorCode, fact: string, details?: FailureDetails): void {
@@ -197,10 +236,19 @@ export class Outbound implements OutputOwner<Request> {
     request.onFailure(code, fact, delivery, details);
   }
 
+  /** Those that did not leave, and those of a reply that nobody gets. */
+  #closeDescriptors(request: Request): void {
+    const received = this.#pending.get(request.id)?.descriptors ?? [];
+    if (request.descriptors.length === 0 && received.length === 0) return;
+    this.#host.closeDescriptors([...request.descriptors, ...received]);
+    request.descriptors = [];
+  }
+
   /** Frees everything that a request holds, whatever its state. */
   #release(request: Request): void {
     const { state } = request;
     request.state = "settled";
+    this.#closeDescriptors(request);
     // The rest of a reply that is half there concerns nobody.
     if (this.#current?.request === request) this.#current = undefined;
     this.#deadlines?.delete(request);

@@ -39,7 +39,7 @@ interface Bulk<T> {
 
 interface Writer {
   /** As `Transport.write`. */
-  write(chunks: readonly Uint8Array[]): boolean;
+  write(chunks: readonly Uint8Array[], descriptors?: readonly number[]): boolean;
 }
 
 /** Turns messages into frames and frames into few writes. Small ones go first, then pieces of large ones. */
@@ -58,6 +58,8 @@ export class Output<T extends Outgoing> {
   #chunks: Uint8Array[] = [];
   #chunkBytes = 0;
   #segmentStart = 0;
+  /** Of the item whose frame begins the write that is being gathered. */
+  #descriptors: readonly number[] | undefined;
 
   constructor(arena: Arena, owner: OutputOwner<T>, writer: Writer) {
     this.#arena = arena;
@@ -108,7 +110,9 @@ export class Output<T extends Outgoing> {
   #writeOut(): void {
     const chunks = this.#chunks;
     this.#chunks = [];
-    this.isWritable = this.#writer.write(chunks);
+    const descriptors = this.#descriptors;
+    this.#descriptors = undefined;
+    this.isWritable = this.#writer.write(chunks, descriptors);
     if (this.isWritable) this.#arena.reuse();
     else this.#arena.abandon();
   }
@@ -123,13 +127,14 @@ export class Output<T extends Outgoing> {
     if (this.#control.length > 0) this.#control = [];
     this.controlBytes = 0;
     while (this.#hasRoom()) {
-      const item = this.#small.shift();
-      if (item === undefined) break;
+      const item = this.#small.peek();
+      if (item === undefined || (item.descriptors.length > 0 && !this.#isEmptyWrite)) break;
+      this.#small.shift();
       if (this.#putFirst(item)) done.push(item);
     }
     while (this.#hasRoom()) {
       const [turn] = this.#bulk;
-      if (turn === undefined) break;
+      if (turn === undefined || (turn.item.descriptors.length > 0 && !this.#isEmptyWrite)) break;
       turn.exchange ??= this.#owner.begin(turn.item);
       const isDone = this.#putPiece(turn.item, turn.exchange);
       if (isDone) done.push(turn.item);
@@ -137,6 +142,11 @@ export class Output<T extends Outgoing> {
     }
     this.#closeSegment();
     return done;
+  }
+
+  /** Descriptors go with the first byte of a write, which has to be the first of their frame. */
+  get #isEmptyWrite(): boolean {
+    return this.#chunkBytes === 0 && this.#arena.used === this.#segmentStart;
   }
 
   #endTurn(turn: Bulk<T>, isDone: boolean): void {
@@ -163,6 +173,7 @@ export class Output<T extends Outgoing> {
     const exchange = this.#owner.begin(item);
     const { buffer, used } = this.#arena;
     const head = this.#head(item, exchange, true, -1);
+    this.#takeDescriptors(item);
     if (typeof body === "string") {
       const bodyBytes = buffer.write(body, used + headBytes(head), "utf8");
       this.#arena.used = writeHead(buffer, used, head, bodyBytes) + bodyBytes;
@@ -183,6 +194,7 @@ export class Output<T extends Outgoing> {
     const head = isFirst
       ? this.#head(item, exchange, isEnd, body.length)
       : { type: FrameType.DATA, exchange, isEnd, deadlineMs: -1, sizeBytes: -1 };
+    this.#takeDescriptors(item);
     this.#arena.used = writeHead(this.#arena.buffer, this.#arena.used, head, end - start);
     this.#reference(body.subarray(start, end));
     item.sentBytes = end;
@@ -193,7 +205,23 @@ export class Output<T extends Outgoing> {
     const { type } = this.#owner;
     const hasDeadline = type === FrameType.OPEN && item.deadlineAt !== Infinity;
     const left = hasDeadline ? Math.max(0, Math.ceil(item.deadlineAt - this.#owner.now())) : -1;
-    return { type, exchange, isEnd, deadlineMs: left > MAX_DEADLINE_MS ? -1 : left, sizeBytes };
+    const deadlineMs = left > MAX_DEADLINE_MS ? -1 : left;
+    return {
+      type,
+      exchange,
+      isEnd,
+      deadlineMs,
+      sizeBytes,
+      descriptors: item.descriptors.length,
+      isSystem: type === FrameType.OPEN && item.isSystem,
+    };
+  }
+
+  /** From now on they belong to the write. */
+  #takeDescriptors(item: T): void {
+    if (item.descriptors.length === 0) return;
+    this.#descriptors = item.descriptors;
+    item.descriptors = [];
   }
 
   /** Small ones are copied next to what is there: one vector less. */

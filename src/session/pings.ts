@@ -44,7 +44,7 @@ export class Pings {
     const request = this.#pending.get(readU64(payload, 0));
     if (request === undefined) return;
     this.take(request);
-    request.onReply(NOTHING);
+    request.onReply(NOTHING, []);
   }
 
   /** Takes it out, settled; false when it is none of these. */

@@ -1,6 +1,5 @@
 import { EarshotError } from "../errors.js";
 import { Message } from "../message.js";
-import type { FailureName } from "../wire/failure.js";
 import { Assembly } from "./assembly.js";
 import { MIN_PROGRESS_BYTES } from "./inbound.js";
 import { type Body, Exchange, type Request, type Session, type SessionHost, type SessionLimits } from "./session.js";
@@ -66,11 +65,12 @@ export class PlainSession implements Session {
     return this.#state.kind === "receiving" && this.#assembly === undefined;
   }
 
-  receive(bytes: Buffer): void {
+  receive(bytes: Buffer, descriptors?: readonly number[]): void {
+    if (descriptors !== undefined) this.#host.closeDescriptors(descriptors);
     const { kind } = this.#state;
     // After its message a caller has nothing more to say, and a server nothing before the message.
     if (kind !== "receiving" && kind !== "awaiting") return;
-    this.#assembly ??= new Assembly(undefined, this.#host);
+    this.#assembly ??= new Assembly(undefined, this.#host.now());
     const limit = this.#limits.maxMessageBytes;
     if (this.#assembly.length + bytes.length <= limit) {
       this.#assembly.append(bytes, 0, bytes.length);
@@ -92,7 +92,7 @@ export class PlainSession implements Session {
     if (state.kind === "awaiting") {
       this.#state = { kind: "ended" };
       state.request.state = "settled";
-      state.request.onReply(message ?? EMPTY);
+      state.request.onReply(message ?? EMPTY, []);
       this.#host.abort(undefined);
     } else if (state.kind === "receiving" && message !== undefined) {
       const exchange = new Exchange(1);
@@ -121,13 +121,12 @@ export class PlainSession implements Session {
 
   send(request: Request): void {
     if (this.#state.kind !== "new") throw new Error("a plain connection carries one message");
-    if (request.body.length === 0) {
+    const fact = impossible(request);
+    if (fact !== undefined) {
       request.state = "settled";
-      request.onFailure(
-        "UNSUPPORTED",
-        "the plain wire cannot carry an empty message: it has no bytes to come",
-        "unsent",
-      );
+      this.#host.closeDescriptors(request.descriptors);
+      request.descriptors = [];
+      request.onFailure("UNSUPPORTED", `the plain wire cannot carry ${fact}`, "unsent");
       this.#end();
       return;
     }
@@ -144,7 +143,12 @@ export class PlainSession implements Session {
     this.#host.abort(undefined);
   }
 
-  reply(exchange: Exchange, body: Body): void {
+  reply(exchange: Exchange, body: Body, descriptors: readonly number[] = []): void {
+    this.#host.closeDescriptors(descriptors);
+    if (descriptors.length > 0) {
+      this.fail(exchange);
+      return;
+    }
     if (exchange.state !== "handling") return;
     exchange.state = "answered";
     exchange.body = body;
@@ -152,7 +156,7 @@ export class PlainSession implements Session {
   }
 
   /** This wire has no word for failure: the connection ends without a reply. */
-  fail(exchange: Exchange, _code: FailureName, _text: string): void {
+  fail(exchange: Exchange): void {
     if (exchange.state !== "handling") return;
     exchange.state = "gone";
     this.cut(undefined);
@@ -246,4 +250,9 @@ export class PlainSession implements Session {
     }
     this.#host.abort(error);
   }
+}
+
+function impossible({ body, descriptors }: Request): string | undefined {
+  if (body.length === 0) return "an empty message: it has no bytes to come";
+  return descriptors.length > 0 ? "descriptors" : undefined;
 }

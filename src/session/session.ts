@@ -17,8 +17,11 @@ export type Body = string | Uint8Array;
  */
 export interface Session {
   readonly wire: "framed" | "plain";
-  /** Bytes from the other side, borrowed. Breaking the protocol makes the session close, never throw. */
-  receive(bytes: Buffer): void;
+  /**
+   * Bytes from the other side, borrowed, and descriptors that came with them, now this session's: to be handed on with
+   * their message or to `host.closeDescriptors`. Breaking the protocol makes the session close, never throw.
+   */
+  receive(bytes: Buffer, descriptors?: readonly number[]): void;
   /** The other side will send no more. */
   receiveEnd(): void;
   /** The connection is gone: settles everything that is not settled yet. */
@@ -28,8 +31,8 @@ export interface Session {
   send(request: Request): void;
   /** Gives up a request that is not settled; the other side is told if it may know of it. */
   cancel(request: Request, code: "CANCELLED" | "TIMEOUT"): void;
-  /** Answers a message of the other side. */
-  reply(exchange: Exchange, body: Body): void;
+  /** Answers a message of the other side. @param descriptors from now on the session's, to be sent or closed */
+  reply(exchange: Exchange, body: Body, descriptors?: readonly number[]): void;
   /** Tells the other side that its message was not handled. */
   fail(exchange: Exchange, code: FailureName, text: string, remoteCode?: string): void;
   /** Asks the other side for a sign of life; the plain wire has none. */
@@ -71,9 +74,9 @@ export interface Session {
 export interface SessionHost {
   now(): number;
   /** As `Transport.write`. */
-  write(chunks: readonly Uint8Array[]): boolean;
-  /** Memory for a message, not cleared. */
-  allocate(bytes: number): Buffer;
+  write(chunks: readonly Uint8Array[], descriptors?: readonly number[]): boolean;
+  /** Nobody wants them. */
+  closeDescriptors(descriptors: readonly number[]): void;
   /** Please call `flush` at the end of this turn. */
   requestFlush(): void;
   /** The session is over and everything is written. */
@@ -94,6 +97,8 @@ export interface SessionHost {
 export interface SessionLimits {
   readonly maxMessageBytes: number;
   readonly maxInFlight: number;
+  /** With one message; 0 where the transport carries none. */
+  readonly maxDescriptors: number;
   readonly handshakeTimeoutMs: number;
   readonly messageTimeoutMs: number;
   readonly idleTimeoutMs: number;
@@ -106,12 +111,18 @@ export interface OwnApp {
   readonly objection: (other: AppInfo | undefined) => string | undefined;
 }
 
+const NONE: readonly number[] = [];
+
 /** A message on its way to a frame: a request or the answer to one. */
 export abstract class Outgoing {
   body: Body = "";
   /** Of a body that goes out in pieces: how much of it is out. */
   sentBytes = 0;
   isDropped = false;
+  /** Whether it is for the other side's earshot, not for its handler. */
+  isSystem = false;
+  /** Go with its first frame, and are the transport's from then on. */
+  descriptors: readonly number[] = NONE;
   /** When its caller gives up, in the clock of the host. */
   deadlineAt = Infinity;
 }
@@ -123,7 +134,8 @@ export abstract class Request extends Outgoing {
   state: RequestState = "new";
   id = 0;
 
-  abstract onReply(message: Message): void;
+  /** @param descriptors came with the reply, and are the receiver's to close */
+  abstract onReply(message: Message, descriptors: readonly number[]): void;
   abstract onFailure(code: ErrorCode, fact: string, delivery: Delivery, details?: FailureDetails): void;
 }
 
@@ -140,6 +152,8 @@ export class Exchange extends Outgoing {
   /** What the session's user keeps with it. */
   context: unknown = undefined;
   heldBytes = 0;
+  /** Came with the message; from `onExchange` on they are the host's to close. */
+  received: readonly number[] = NONE;
 
   constructor(id: number) {
     super();

@@ -1,4 +1,5 @@
 import { EarshotError } from "../errors.js";
+import type { Native } from "../native/binding.js";
 import { type DialOptions, dialSocket } from "./dial.js";
 import type { ListenOptions } from "./listen-options.js";
 import { sharedPoller } from "./poller.js";
@@ -15,6 +16,8 @@ export interface Sockets {
   /** Why it is `net`, if it is not because it was asked for. */
   readonly missing: string | undefined;
   listen(target: SocketTarget, options: ListenOptions): Promise<Listener>;
+  /** Duplicates, closes and releases descriptors, where these sockets carry them. */
+  readonly descriptors: Pick<Native, "duplicate" | "close" | "release"> | undefined;
   dial(target: SocketTarget, options: DialOptions): Promise<Transport>;
 }
 
@@ -36,6 +39,7 @@ export function chooseSockets(wanted: "auto" | TransportKind): Sockets {
   return {
     kind: "native",
     missing: undefined,
+    descriptors: poller.native,
     listen: async (target, options) => (await import("./unix-listener.js")).listenUnix(poller, target, options),
     dial: (target, options) => dialSocket(target, options, () => connectUnix(poller, target)),
   };
@@ -53,6 +57,7 @@ function netSockets(missing: string | undefined): Sockets {
   return {
     kind: "net",
     missing,
+    descriptors: undefined,
     listen: async (target, options) => (await import("./net-listener.js")).listenNet(target, options),
     dial: async (target, options) => {
       const { connectNet } = await import("./net.js");

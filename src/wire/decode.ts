@@ -1,6 +1,8 @@
 import { EarshotError } from "../errors.js";
 import {
+  DESCRIPTORS_OFFSET,
   FIRST_OPTIONAL_TYPE,
+  FrameType,
   HEADER_BYTES,
   KNOWN_FLAGS,
   MAX_EXCHANGE,
@@ -43,6 +45,7 @@ export function readU64(bytes: Buffer, offset: number): number {
 export class FrameDecoder {
   type = 0;
   flags = 0;
+  descriptors = 0;
   exchange = 0;
   /** The payload's length. */
   length = 0;
@@ -108,7 +111,7 @@ export class FrameDecoder {
   #readHeader(bytes: Buffer, offset: number): void {
     const type = bytes[offset] ?? 0;
     const flags = bytes[offset + 1] ?? 0;
-    const descriptors = bytes[offset + 2] ?? 0;
+    const descriptors = bytes[offset + DESCRIPTORS_OFFSET] ?? 0;
     const length = readU32(bytes, offset + 4);
     const exchange = readU64(bytes, offset + 8);
     const known = KNOWN_FLAGS[type];
@@ -116,11 +119,14 @@ export class FrameDecoder {
     if (known !== undefined && (flags & ~known & ~OPTIONAL_FLAGS) !== 0) {
       throw violation(`a frame of type ${type} with unknown flags ${flags}`);
     }
-    if (descriptors !== 0) throw violation("a frame with descriptors, which were not agreed on");
+    if (descriptors !== 0 && type !== FrameType.OPEN && type !== FrameType.DATA) {
+      throw violation(`a frame of type ${type} with descriptors`);
+    }
     if (length > maxPayloadBytes(type)) throw violation(`a frame of type ${type} that declares ${length} bytes`);
     if (exchange > MAX_EXCHANGE) throw violation("an exchange number of 2^53 or more");
     this.type = type;
     this.flags = flags;
+    this.descriptors = descriptors;
     this.length = length;
     this.remaining = length;
     this.exchange = exchange;

@@ -1,4 +1,4 @@
-import { DEADLINE_BYTES, Flag, type FrameType, HEADER_BYTES, SIZE_BYTES } from "./frame.js";
+import { DEADLINE_BYTES, DESCRIPTORS_OFFSET, Flag, type FrameType, HEADER_BYTES, SIZE_BYTES } from "./frame.js";
 
 const TWO_32 = 0x1_0000_0000;
 
@@ -45,6 +45,9 @@ export interface Head {
   readonly isEnd: boolean;
   readonly deadlineMs: number;
   readonly sizeBytes: number;
+  /** How many descriptors go with it. */
+  readonly descriptors?: number;
+  readonly isSystem?: boolean;
 }
 
 /** How many bytes `writeHead` will write. */
@@ -56,8 +59,10 @@ export function headBytes(head: Head): number {
 export function writeHead(target: Buffer, start: number, head: Head, bodyBytes: number): number {
   const hasDeadline = head.deadlineMs >= 0;
   const hasSize = head.sizeBytes >= 0;
-  const flags = (head.isEnd ? Flag.END : 0) | (hasDeadline ? Flag.DEADLINE : 0) | (hasSize ? Flag.SIZE : 0);
+  const ends = (head.isEnd ? Flag.END : 0) | (head.isSystem === true ? Flag.SYSTEM : 0);
+  const flags = ends | (hasDeadline ? Flag.DEADLINE : 0) | (hasSize ? Flag.SIZE : 0);
   let offset = writeHeader(target, start, head.type, flags, headBytes(head) - HEADER_BYTES + bodyBytes, head.exchange);
+  if (head.descriptors !== undefined) target[start + DESCRIPTORS_OFFSET] = head.descriptors;
   if (hasDeadline) offset = target.writeUInt32LE(head.deadlineMs, offset);
   if (hasSize) {
     writeU64(target, head.sizeBytes, offset);

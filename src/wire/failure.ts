@@ -13,6 +13,7 @@ export const FailureCode = {
   PROTOCOL_VIOLATION: 6,
   VERSION_MISMATCH: 7,
   PEER_REFUSED: 8,
+  UNSUPPORTED: 9,
 } as const satisfies Partial<Record<ErrorCode, number>>;
 
 export type FailureName = keyof typeof FailureCode;

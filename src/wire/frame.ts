@@ -10,6 +10,8 @@
  * ```
  */
 export const HEADER_BYTES = 16;
+/** Where the header says how many descriptors belong to the frame. */
+export const DESCRIPTORS_OFFSET = 2;
 
 /** The one protocol version that this code speaks. */
 export const PROTOCOL_VERSION = 1;
@@ -37,6 +39,8 @@ export const Flag = {
   DEADLINE: 0x02,
   /** The first frame of a direction: the payload goes on with the size of the whole message, u64 LE, in bytes. */
   SIZE: 0x04,
+  /** OPEN: the message is for the other side's earshot, not for its handler. */
+  SYSTEM: 0x08,
 } as const;
 
 /** Flags in these bits may be ignored by who does not know them; any other unknown flag ends the connection. */
@@ -45,13 +49,16 @@ export const OPTIONAL_FLAGS = 0xe0;
 /** The flags that each type may have. */
 export const KNOWN_FLAGS: Readonly<Record<number, number>> = {
   [FrameType.HELLO]: 0,
-  [FrameType.OPEN]: Flag.END | Flag.DEADLINE | Flag.SIZE,
+  [FrameType.OPEN]: Flag.END | Flag.DEADLINE | Flag.SIZE | Flag.SYSTEM,
   [FrameType.DATA]: Flag.END | Flag.SIZE,
   [FrameType.RESET]: 0,
   [FrameType.PING]: 0,
   [FrameType.PONG]: 0,
   [FrameType.GOAWAY]: 0,
 };
+
+/** The most descriptors that a frame can have: Linux takes no more with one write. SCM_MAX_FD, unix(7). */
+export const MAX_DESCRIPTORS = 253;
 
 export const DEADLINE_BYTES = 4;
 export const SIZE_BYTES = 8;

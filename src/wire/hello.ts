@@ -14,7 +14,12 @@ export interface Hello {
   readonly versions: readonly [number, number];
   readonly features: readonly string[];
   /** What it accepts from the other side. */
-  readonly limits: { readonly maxMessageBytes: number; readonly maxInFlight: number };
+  readonly limits: {
+    readonly maxMessageBytes: number;
+    readonly maxInFlight: number;
+    /** Descriptors with one message; none where nothing is said. */
+    readonly maxDescriptors?: number;
+  };
   readonly app: AppInfo | undefined;
 }
 
@@ -50,6 +55,7 @@ export function decodeHello(payload: Buffer): Hello {
     limits: {
       maxMessageBytes: asCount(limits.maxMessageBytes ?? Number.MAX_SAFE_INTEGER),
       maxInFlight: Math.max(1, asCount(limits.maxInFlight ?? 1)),
+      ...(limits.maxDescriptors === undefined ? {} : { maxDescriptors: asCount(limits.maxDescriptors) }),
     },
     app: asApp(value.app),
   };

@@ -14,7 +14,7 @@ const RUNS = Number(process.env.EARSHOT_FUZZ_RUNS ?? 100_000);
 const DOCUMENTED = ["PROTOCOL_VIOLATION", "MESSAGE_TOO_LARGE", "VERSION_MISMATCH", "TIMEOUT"];
 /** What may become of a request whose connection is lost after such bytes; GOAWAY and RESET may name any failure. */
 const OUTCOMES =
-  /^(reply.*|(PROTOCOL_VIOLATION|MESSAGE_TOO_LARGE|VERSION_MISMATCH|PEER_REFUSED|TIMEOUT|CONNECTION_LOST|CONNECTION_CLOSED|CANCELLED|HANDLER_FAILED|OVERLOADED) (unsent|unknown))$/s;
+  /^(reply.*|(PROTOCOL_VIOLATION|MESSAGE_TOO_LARGE|VERSION_MISMATCH|PEER_REFUSED|UNSUPPORTED|TIMEOUT|CONNECTION_LOST|CONNECTION_CLOSED|CANCELLED|HANDLER_FAILED|OVERLOADED) (unsent|unknown))$/s;
 
 /** Something sensible to begin with. */
 function transcripts(role: Role): Buffer[] {

@@ -15,6 +15,7 @@ export type Role = "client" | "server";
 export const LIMITS: SessionLimits = {
   maxMessageBytes: 4_194_304,
   maxInFlight: 4,
+  maxDescriptors: 4,
   handshakeTimeoutMs: 1_000,
   messageTimeoutMs: 2_000,
   idleTimeoutMs: 0,

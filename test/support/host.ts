@@ -9,6 +9,7 @@ import { FakeClock } from "./clock.js";
 export class FakeRequest extends Request {
   readonly outcomes: string[] = [];
   reply: Message | undefined;
+  received: readonly number[] = [];
   fact = "";
   details: FailureDetails | undefined;
   readonly #onSettled: (() => void) | undefined;
@@ -25,8 +26,9 @@ export class FakeRequest extends Request {
     return this.outcomes.join(", ");
   }
 
-  override onReply(message: Message): void {
+  override onReply(message: Message, descriptors: readonly number[]): void {
     this.reply = message;
+    this.received = descriptors;
     this.outcomes.push(message.byteLength > 100 ? `reply of ${message.byteLength}` : `reply ${message.text()}`);
     this.#onSettled?.();
   }
@@ -48,6 +50,10 @@ export class FakeHost implements SessionHost {
   readonly hellos: Hello[] = [];
   /** Each write that is out, whole. */
   readonly writes: Buffer[] = [];
+  /** The descriptors that nobody wanted. */
+  readonly closed: number[] = [];
+  /** The descriptors that went out with a write, and at which byte of all. */
+  readonly sentDescriptors: { readonly at: number; readonly descriptors: readonly number[] }[] = [];
   isWritable = true;
   isFlushRequested = false;
   /** Set by the test when it calls `lost`: from then on nothing may be written, nor begin. */
@@ -81,7 +87,8 @@ export class FakeHost implements SessionHost {
     return this.writes.splice(0);
   }
 
-  write(chunks: readonly Uint8Array[]): boolean {
+  write(chunks: readonly Uint8Array[], descriptors: readonly number[] = []): boolean {
+    if (descriptors.length > 0) this.sentDescriptors.push({ at: this.written.length, descriptors });
     assert.ok(!this.isLost, "a write after lost");
     assert.ok(!this.isEnded, "a write after end");
     assert.ok(!this.isBlocked, "a write before the drain");
@@ -104,8 +111,8 @@ export class FakeHost implements SessionHost {
     this.#held = [];
   }
 
-  allocate(bytes: number): Buffer {
-    return Buffer.allocUnsafeSlow(bytes);
+  closeDescriptors(descriptors: readonly number[]): void {
+    this.closed.push(...descriptors);
   }
 
   requestFlush(): void {

@@ -12,12 +12,14 @@ import { type FrameVector, frameVectors, violationVectors } from "./vectors.js";
 
 test("every number of the wire is what PROTOCOL.md says", () => {
   assert.deepEqual({ ...frame.FrameType }, { HELLO: 1, OPEN: 2, DATA: 3, RESET: 4, PING: 5, PONG: 6, GOAWAY: 7 });
-  assert.deepEqual({ ...frame.Flag }, { END: 0x01, DEADLINE: 0x02, SIZE: 0x04 });
-  assert.deepEqual({ ...frame.KNOWN_FLAGS }, { 1: 0, 2: 7, 3: 5, 4: 0, 5: 0, 6: 0, 7: 0 });
+  assert.deepEqual({ ...frame.Flag }, { END: 0x01, DEADLINE: 0x02, SIZE: 0x04, SYSTEM: 0x08 });
+  assert.deepEqual({ ...frame.KNOWN_FLAGS }, { 1: 0, 2: 15, 3: 5, 4: 0, 5: 0, 6: 0, 7: 0 });
   assert.equal(hex(frame.PREFACE), "c165617273686f74");
   const { PREFACE, FrameType, Flag, KNOWN_FLAGS, maxPayloadBytes, ...numbers } = frame;
   assert.deepEqual(numbers, {
     HEADER_BYTES: 16,
+    DESCRIPTORS_OFFSET: 2,
+    MAX_DESCRIPTORS: 253,
     PROTOCOL_VERSION: 1,
     FIRST_OPTIONAL_TYPE: 0x80,
     OPTIONAL_FLAGS: 0xe0,
@@ -48,6 +50,8 @@ test("every failure has its code", () => {
       OVERLOADED: 5,
       PROTOCOL_VIOLATION: 6,
       VERSION_MISMATCH: 7,
+      PEER_REFUSED: 8,
+      UNSUPPORTED: 9,
     },
   );
 });
@@ -134,7 +138,7 @@ test("what a header alone shows to be wrong is refused before its payload has co
     .map(({ hex: digits }) => withoutPreface(unhex(digits)))
     .filter((bytes) => decodeFrames(bytes).error !== undefined);
   // One of them is the wrong preface, which makes no header either.
-  assert.equal(wrong.length, 16);
+  assert.equal(wrong.length, 15);
   for (const bytes of wrong) {
     const { frames } = decodeFrames(bytes);
     const start = frames.reduce((sum, { payload }) => sum + 16 + payload.length / 2, 0);

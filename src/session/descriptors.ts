@@ -1,0 +1,48 @@
+import { violation } from "../wire/decode.js";
+
+const NONE: readonly number[] = [];
+
+/**
+ * Descriptors between the read that brought them and the frame that they belong to. The other side sends them with the
+ * first byte of their frame, so that none waits while no frame is half there.
+ */
+export class DescriptorQueue {
+  readonly #limit: number;
+  #waiting: readonly number[] = NONE;
+
+  /** @param limit the most that this side takes with one message */
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  get isEmpty(): boolean {
+    return this.#waiting.length === 0;
+  }
+
+  push(descriptors: readonly number[]): void {
+    this.#waiting = [...this.#waiting, ...descriptors];
+  }
+
+  /** Those of a frame that announces so many. @throws EarshotError `PROTOCOL_VIOLATION` */
+  take(count: number): readonly number[] {
+    if (count === 0) return NONE;
+    if (count > this.#limit)
+      throw violation(`a frame with ${count} descriptors, of which this side takes ${this.#limit}`);
+    if (count > this.#waiting.length) throw violation(`a frame that lacks ${count - this.#waiting.length} descriptors`);
+    const taken = this.#waiting.slice(0, count);
+    this.#waiting = this.#waiting.slice(count);
+    return taken;
+  }
+
+  /** @param isAtBoundary whether no frame is half there @throws EarshotError `PROTOCOL_VIOLATION` */
+  assertClaimed(isAtBoundary: boolean): void {
+    if (isAtBoundary && !this.isEmpty) throw violation("descriptors that belong to no frame");
+  }
+
+  /** Takes out all, to be closed. */
+  clear(): readonly number[] {
+    const all = this.#waiting;
+    this.#waiting = NONE;
+    return all;
+  }
+}
