@@ -47,6 +47,7 @@ The reply, which is empty unless one of these is given:
 Options:
   --wire auto|plain|framed  what to understand: both (default), one message per connection, or earshot's own frames
   --once                  end after the first message that was handled; later ones are refused
+  --take-over             if a server is there already, go on with its socket: no caller is refused, and it leaves
   --mode OCTAL            permissions of the socket file, default 600: this user alone
   --max-message-bytes N   the largest message, and the largest reply of CMD; default 67108864
   --timeout-ms N          end CMD when it takes longer, and fail the message; default no limit

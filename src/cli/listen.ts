@@ -28,6 +28,7 @@ const OPTIONS = {
   mode: { type: "string" },
   "max-message-bytes": { type: "string" },
   once: { type: "boolean" },
+  "take-over": { type: "boolean" },
 } as const;
 
 const DEFAULT_MAX_MESSAGE_BYTES = 67_108_864;
@@ -68,6 +69,7 @@ function readOptions(values: Values) {
   return {
     wire: readChoice("listen", "wire", values.wire, ["auto", "plain", "framed"]),
     mode: readMode("listen", values.mode),
+    takeOver: values["take-over"],
     maxMessageBytes: readBytes("listen", "max-message-bytes", values["max-message-bytes"]),
     logger: quiet ? undefined : stderrLogger(verbose ? "debug" : "warn", json),
   } satisfies ListenOptions;

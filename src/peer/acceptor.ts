@@ -10,7 +10,16 @@ import { Connection } from "./connection.js";
 import type { ConnectionOwner, ConnectionSetup } from "./connection-setup.js";
 import { Context } from "./context.js";
 import { type DescriptorTable, duplicateAll, ReceivedDescriptor } from "./descriptor.js";
-import { checkApp, checkChoice, checkLogger, greetingsOf, type LISTEN_DEFAULTS, type Logger } from "./options.js";
+import { HandOver } from "./hand-over.js";
+import {
+  checkApp,
+  checkChoice,
+  checkLogger,
+  DEFAULT_GRACE_MS,
+  greetingsOf,
+  type LISTEN_DEFAULTS,
+  type Logger,
+} from "./options.js";
 import type { FullReply, Handler, ListenOptions } from "./server.js";
 
 /** So many connections that cannot be let in are kept for the moment that it takes to tell them why they are refused. */
@@ -25,6 +34,8 @@ export class Acceptor implements ConnectionOwner {
   readonly #allow: Allow | undefined;
   readonly #maxConnections: number;
   readonly #setup: ConnectionSetup;
+  readonly #handOver: HandOver;
+  #listener: Listener | undefined;
   readonly #connections = new Set<Connection>();
   readonly #refused = new Set<Connection>();
   /** Resolves when everything is closed. */
@@ -61,6 +72,11 @@ export class Acceptor implements ConnectionOwner {
       budget: new Budget(numbers.maxBufferedBytes),
       owner: this,
     };
+    const canHandOver = options.handOver !== false;
+    this.#handOver = new HandOver(
+      () => (canHandOver && this.#phase === "open" ? this.#listener : undefined),
+      () => this.#leaveToHeir(),
+    );
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
     });
@@ -98,13 +114,32 @@ export class Acceptor implements ConnectionOwner {
     return new EarshotError("OVERLOADED", text);
   }
 
-  close(listener: Listener, graceMs: number): Promise<void> {
-    if (this.#phase === "open") {
-      this.#phase = "closing";
-      if (graceMs !== Infinity) this.#graceTimer = setTimeout(() => this.#cut(), graceMs);
-      void this.#drain(listener);
-    } else this.#cut();
+  /** From now on connections come from this; it is closed with the rest. */
+  attach(listener: Listener): void {
+    this.#listener = listener;
+  }
+
+  close(graceMs: number): Promise<void> {
+    if (this.#phase === "open") this.#leave(graceMs, () => this.#listener?.close());
+    else this.#cut();
     return this.closed;
+  }
+
+  /** @param stop ends accepting */
+  #leave(graceMs: number, stop: () => Promise<void> | undefined): void {
+    this.#phase = "closing";
+    if (graceMs !== Infinity) this.#graceTimer = setTimeout(() => this.#cut(), graceMs);
+    void this.#drain(stop);
+  }
+
+  /** Another process has the socket and serves. */
+  #leaveToHeir(): void {
+    if (this.#phase !== "open") return;
+    this.logger.info({ address: this.#address }, "another process has taken over");
+    this.#leave(DEFAULT_GRACE_MS, () => {
+      this.#listener?.abandon();
+      return undefined;
+    });
   }
 
   onGreeting(connection: Connection, hello: Hello): void {
@@ -114,6 +149,10 @@ export class Acceptor implements ConnectionOwner {
   onExchange(connection: Connection, exchange: Exchange): void {
     const { message } = exchange;
     if (message === undefined) return;
+    if (exchange.isSystem) {
+      this.#answerSystem(connection, exchange, message);
+      return;
+    }
     const context = new Context(connection, this.#address);
     exchange.context = context;
     const table = this.#setup.descriptors;
@@ -134,6 +173,14 @@ export class Acceptor implements ConnectionOwner {
     else this.#reply(connection, exchange, reply);
   }
 
+  #answerSystem(connection: Connection, exchange: Exchange, message: Message): void {
+    const answer = this.#handOver.answer(connection, message);
+    // They were not asked for.
+    connection.closeDescriptors(exchange.received);
+    if ("code" in answer) connection.fail(exchange, answer.code, answer.text);
+    else connection.reply(exchange, answer.data, duplicateAll(this.#setup.descriptors, answer.descriptors));
+  }
+
   onCallerGone(connection: Connection, exchange: Exchange, error: EarshotError): void {
     this.logger.debug({ peer: connection.id, error }, "a caller is gone before its answer");
     if (exchange.context instanceof Context) Context.abort(exchange.context, error);
@@ -144,6 +191,7 @@ export class Acceptor implements ConnectionOwner {
   onClosed(connection: Connection, error: EarshotError | undefined): void {
     this.#connections.delete(connection);
     this.#refused.delete(connection);
+    this.#handOver.onClosed(connection);
     const { id } = connection;
     if (error === undefined || error.code === "CONNECTION_LOST" || error.code === "CONNECTION_CLOSED") {
       this.logger.debug({ peer: id, error }, "connection closed");
@@ -180,8 +228,8 @@ export class Acceptor implements ConnectionOwner {
     connection.fail(exchange, "HANDLER_FAILED", text, typeof code === "string" ? code : "");
   }
 
-  async #drain(listener: Listener): Promise<void> {
-    await listener.close();
+  async #drain(stop: () => Promise<void> | undefined): Promise<void> {
+    await stop();
     this.#phase = "draining";
     for (const connection of this.#connections) {
       connection.close("CONNECTION_CLOSED", "the server is closing");

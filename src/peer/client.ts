@@ -6,7 +6,7 @@ import type { Request, SessionLimits } from "../session/session.js";
 import { chooseSockets, type TransportKind } from "../transport/kind.js";
 import { resolveSocket } from "../transport/resolve.js";
 import type { Transport } from "../transport/transport.js";
-import type { AppInfo } from "../wire/hello.js";
+import { type AppInfo, SYSTEM_FEATURE } from "../wire/hello.js";
 import { type Allow, checkAllow, refusalOf } from "./allow.js";
 import type { Channel } from "./channel.js";
 import { type DescriptorTable, duplicateAll } from "./descriptor.js";
@@ -117,6 +117,16 @@ export class Client implements AsyncDisposable {
     });
   }
 
+  /** @internal a message to the other side's earshot */
+  system(order: object, options: WaitOptions): Promise<Message> {
+    return new Promise((resolve, reject) => {
+      const body = JSON.stringify(order);
+      const pending = new Pending("send", this.address, body, resolve, reject, this.#descriptors);
+      pending.isSystem = true;
+      if (this.#limit(pending, options)) this.#channel.send(pending);
+    });
+  }
+
   /** Asks for a sign of life; the server answers it without its handler. */
   async ping(options?: WaitOptions): Promise<Pong> {
     const startedAt = performance.now();
@@ -168,7 +178,17 @@ export class Client implements AsyncDisposable {
  * const client = await dial("/run/user/1000/app.sock");
  * const reply = await client.send("hello");
  */
-export async function dial(address: string, options: DialOptions = {}): Promise<Client> {
+export function dial(address: string, options: DialOptions = {}): Promise<Client> {
+  return dialWith(address, options, []);
+}
+
+/** For messages to the server's earshot alone, whatever versions of the application it accepts. */
+export function dialSystem(address: string, app: App | undefined): Promise<Client> {
+  const own = app === undefined ? undefined : { name: app.name, version: app.version };
+  return dialWith(address, { app: own, transport: "native", maxDescriptors: 1 }, [SYSTEM_FEATURE]);
+}
+
+async function dialWith(address: string, options: DialOptions, features: readonly string[]): Promise<Client> {
   const { maxMessageBytes, maxDescriptors, connectTimeoutMs } = withDefaults({ ...options }, DIAL_DEFAULTS);
   const wire = checkChoice("wire", options.wire, ["framed", "plain"]);
   const app = checkApp(options.app);
@@ -185,7 +205,7 @@ export async function dial(address: string, options: DialOptions = {}): Promise<
     idleTimeoutMs: 0,
   };
   const { descriptors } = sockets;
-  const greetings = greetingsOf(limits, app);
+  const greetings = greetingsOf(limits, app, features);
   const setup = { role: "client", wire, limits, greetings, app, arena: new Arena(), descriptors } as const;
   const allow = checkAllow(options.allow);
   const connect = async (until?: AbortSignal) => {

@@ -227,10 +227,8 @@ export class Connection implements TransportEvents, SessionHost, Holder {
 
   #begin(wire: "framed" | "plain", bytes: Buffer): void {
     this.#firstBytes = undefined;
-    if (wire === "plain" && this.#refusal !== undefined) {
-      this.abort(this.#refusal);
-      return;
-    }
+    // The plain wire has no word for it.
+    if (wire === "plain" && this.#refusal !== undefined) return this.abort(this.#refusal);
     this.#session = makeSession(wire, this, this.#setup, this.#refusal);
     this.#session.receive(bytes);
   }

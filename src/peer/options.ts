@@ -50,7 +50,7 @@ export interface CloseOptions {
   readonly graceMs?: number | undefined;
 }
 
-const DEFAULT_GRACE_MS = 10_000;
+export const DEFAULT_GRACE_MS = 10_000;
 /** Longer than any timer of Node can be. */
 const LONGEST_MS = 0x7fff_ffff;
 
@@ -177,10 +177,10 @@ function describeMismatch(own: AppInfo, other: AppInfo | undefined): string {
   return `this side is ${own.name} ${own.version}, the other ${theirs}, which it does not accept; ${remedy}`;
 }
 
-export function greetingsOf(limits: SessionLimits, app: OwnApp): Greetings {
+export function greetingsOf(limits: SessionLimits, app: OwnApp, features: readonly string[] = []): Greetings {
   const { maxMessageBytes, maxInFlight, maxDescriptors } = limits;
   const others = maxDescriptors > 0 ? { maxDescriptors } : {};
-  return new Greetings(ownHello({ maxMessageBytes, maxInFlight, ...others }, app.info));
+  return new Greetings(ownHello({ maxMessageBytes, maxInFlight, ...others }, app.info, features));
 }
 
 export const SILENT: Logger = { debug() {}, info() {}, warn() {}, error() {} };

@@ -2,11 +2,13 @@ import { parseAddress } from "../address.js";
 import { EarshotError, failure } from "../errors.js";
 import type { Descriptor, Message } from "../message.js";
 import { chooseSockets, type Sockets, type TransportKind } from "../transport/kind.js";
-import { resolveSocket } from "../transport/resolve.js";
-import type { Listener } from "../transport/transport.js";
+import type { ListenOptions as SocketOptions } from "../transport/listen-options.js";
+import { resolveSocket, type SocketTarget } from "../transport/resolve.js";
+import type { Listener, Transport } from "../transport/transport.js";
 import { Acceptor } from "./acceptor.js";
 import { type Allow, checkAllow, sameUser } from "./allow.js";
 import type { Context } from "./context.js";
+import { inherit } from "./hand-over.js";
 import {
   type App,
   type CloseOptions,
@@ -74,6 +76,14 @@ export interface ListenOptions {
   /** Default silent. */
   readonly logger?: Logger | undefined;
   readonly app?: App | undefined;
+  /**
+   * Take over from the server that is there, if there is one: a new version goes on with its socket, no caller is refused,
+   * and the old one finishes what it has and leaves (its `closed` resolves). Default `false`: `ADDRESS_IN_USE`. Needs
+   * the native addon on both sides.
+   */
+  readonly takeOver?: boolean | undefined;
+  /** Whether another process of the same user may take over from this one; default `true`. */
+  readonly handOver?: boolean | undefined;
   /** Closes the server, with the default grace, when it aborts. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -85,12 +95,11 @@ export class Server implements AsyncDisposable {
   /** Resolves when it is closed, whoever closed it; never rejects. */
   readonly closed: Promise<void>;
   readonly #acceptor: Acceptor;
-  readonly #listener: Listener;
 
   /** @internal use `listen` */
   constructor(acceptor: Acceptor, listener: Listener) {
     this.#acceptor = acceptor;
-    this.#listener = listener;
+    acceptor.attach(listener);
     this.address = listener.address;
     this.closed = acceptor.closed;
   }
@@ -105,7 +114,7 @@ export class Server implements AsyncDisposable {
    * is over, or with a second call, what is left is cut: its handlers' signals abort, its callers get an error.
    */
   close(options: CloseOptions = {}): Promise<void> {
-    return this.#acceptor.close(this.#listener, checkGrace(options));
+    return this.#acceptor.close(checkGrace(options));
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -137,12 +146,15 @@ export async function listen(address: string, handler: Handler, options: ListenO
   if (allow === undefined && sockets.missing !== undefined) {
     acceptor.logger.warn({}, `who calls is not known, and the socket file's mode alone decides: ${sockets.missing}`);
   }
-  const listener = await sockets.listen(target, {
+  const listenOptions = {
     mode: numbers.mode,
     backlog: numbers.backlog,
-    onTransport: (transport) => acceptor.accept(transport),
-    onError: (error) => acceptor.logger.error({ error }, "the listening socket failed"),
-  });
+    onTransport: (transport: Transport) => acceptor.accept(transport),
+    onError: (error: EarshotError) => acceptor.logger.error({ error }, "the listening socket failed"),
+  };
+  const listener =
+    (options.takeOver === true ? await takeOver(sockets, target, options, listenOptions) : undefined) ??
+    (await sockets.listen(target, listenOptions));
   const server = new Server(acceptor, listener);
   if (signal?.aborted) await server.close();
   const onAbort = () => void server.close();
@@ -159,4 +171,31 @@ function chooseAllow(sockets: Sockets, { allow }: ListenOptions, address: string
   if (isKnown) return allow;
   const reason = sockets.missing ?? 'transport "net" cannot tell';
   throw failure("UNSUPPORTED", "listen", address, `allow needs to know who calls: ${reason}`);
+}
+
+/** @returns `undefined` if there is nobody to take over from @throws EarshotError `ADDRESS_IN_USE`, `UNSUPPORTED` */
+async function takeOver(
+  sockets: Sockets,
+  target: SocketTarget,
+  { app }: ListenOptions,
+  options: SocketOptions,
+): Promise<Listener | undefined> {
+  if (sockets.inherit === undefined) {
+    throw failure(
+      "UNSUPPORTED",
+      "listen",
+      target.text,
+      `takeOver needs the native addon${sockets.missing ? `: ${sockets.missing}` : ""}`,
+    );
+  }
+  const inheritance = await inherit(target.text, app);
+  if (inheritance === undefined) return undefined;
+  try {
+    const listener = await sockets.inherit(target, inheritance.estate, options);
+    await inheritance.confirm();
+    return listener;
+  } catch (error) {
+    await inheritance.abandon();
+    throw error;
+  }
 }

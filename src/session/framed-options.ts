@@ -21,6 +21,8 @@ export class FramedMemory {
   /** Whether this side has greeted, and whether the other side's HELLO has come and suits. */
   hasGreeted = false;
   isGreeted = false;
+  /** Whether the other side has said that all its messages are SYSTEM. */
+  isSystemOnly = false;
   /** The highest exchange so far. */
   lastId = 0;
   /** The number of the last ping. */

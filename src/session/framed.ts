@@ -1,7 +1,7 @@
 import { EarshotError } from "../errors.js";
 import { FrameDecoder, type FrameSink, violation } from "../wire/decode.js";
 import { decodeFailure, type FailureName, isFailureName } from "../wire/failure.js";
-import { FrameType, PING_BYTES } from "../wire/frame.js";
+import { Flag, FrameType, PING_BYTES } from "../wire/frame.js";
 import { ControlReader } from "./control-reader.js";
 import { ControlWriter } from "./control-writer.js";
 import { DescriptorQueue } from "./descriptors.js";
@@ -216,6 +216,7 @@ export class FramedSession implements Session, FrameSink {
     if (!isFirst && !this.#memory.isGreeted) throw violation("a frame before HELLO");
     if (frame.type === FrameType.OPEN) {
       if (this.#inbound === undefined) throw violation("an exchange that the server began");
+      if (this.#memory.isSystemOnly && (frame.flags & Flag.SYSTEM) === 0) throw violation("a message without SYSTEM");
       this.#inbound.onOpen(frame, this.#phase === "closing", this.#descriptors);
     } else if (frame.type === FrameType.DATA) {
       if (this.#inbound === undefined) this.#outbound?.onData(frame, this.#descriptors);
@@ -244,7 +245,7 @@ export class FramedSession implements Session, FrameSink {
     if (this.#memory.isGreeted) throw violation("a second HELLO");
     const hello = this.#options.greetings.read(payload);
     this.#writer.sendGreeting();
-    agree(this.#options.app, hello);
+    this.#memory.isSystemOnly = agree(this.#options.app, hello);
     if (this.#options.refusal !== undefined) throw this.#options.refusal;
     this.#memory.isGreeted = true;
     this.#liveness.greeted();

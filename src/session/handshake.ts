@@ -1,7 +1,7 @@
 import { EarshotError } from "../errors.js";
 import { violation } from "../wire/decode.js";
 import { PREFACE, PROTOCOL_VERSION } from "../wire/frame.js";
-import { decodeHello, encodeGreeting, type Hello } from "../wire/hello.js";
+import { decodeHello, encodeGreeting, type Hello, SYSTEM_FEATURE } from "../wire/hello.js";
 import type { OwnApp } from "./session.js";
 
 /** Takes the preface off the front of a connection's bytes. */
@@ -23,16 +23,23 @@ export class PrefaceReader {
   }
 }
 
-/** @throws EarshotError `VERSION_MISMATCH`, naming both sides and what to do. */
-export function agree(own: OwnApp, other: Hello): void {
+/**
+ * Makes sure that both sides suit.
+ *
+ * @returns whether the other side is going to send SYSTEM messages only
+ * @throws EarshotError `VERSION_MISMATCH`, naming both sides and what to do
+ */
+export function agree(own: OwnApp, other: Hello): boolean {
   const [oldest, newest] = other.versions;
   if (PROTOCOL_VERSION < oldest || PROTOCOL_VERSION > newest) {
     const theirs = oldest === newest ? `${oldest}` : `${oldest} to ${newest}`;
     const older = PROTOCOL_VERSION < oldest ? "this" : "the other";
     throw mismatch(`this side speaks protocol ${PROTOCOL_VERSION}, the other ${theirs}; upgrade ${older} side`);
   }
+  if (other.features.includes(SYSTEM_FEATURE)) return true;
   const objection = own.objection(other.app);
   if (objection !== undefined) throw mismatch(objection);
+  return false;
 }
 
 function mismatch(fact: string): EarshotError {

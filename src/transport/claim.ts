@@ -35,6 +35,7 @@ import { type FileIdentity, isSameFile, socketAt } from "./socket-at.js";
 /** A socket path that is ours. */
 export interface Claim {
   readonly path: string;
+  readonly identity: Pick<FileIdentity, "dev" | "ino">;
   /**
    * Removes the socket file if it is still ours. To be called BEFORE the socket stops listening: while we answer,
    * nobody replaces our file between the look and the removal. Never throws; a file that stays is stale, no more.
@@ -76,6 +77,7 @@ export async function claim(path: string, mode: number, bind: Bind): Promise<Cla
     if (outcome !== "taken") throw occupied(path, outcome);
     return {
       path,
+      identity: candidate.identity,
       release: () => removeIfSame(path, candidate.identity),
       dispose: () => candidate.dispose(),
     };
@@ -163,7 +165,8 @@ function linkIfFree(candidate: Candidate, name: string): boolean {
   }
 }
 
-function removeIfSame(path: string, identity: FileIdentity): void {
+/** Never throws: what stays is stale. */
+export function removeIfSame(path: string, identity: Pick<FileIdentity, "dev" | "ino">): void {
   try {
     if (isSameFile(lstatSync(path, { bigint: true, throwIfNoEntry: false }), identity)) unlinkSync(path);
   } catch {

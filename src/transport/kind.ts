@@ -4,7 +4,7 @@ import { type DialOptions, dialSocket } from "./dial.js";
 import type { ListenOptions } from "./listen-options.js";
 import { sharedPoller } from "./poller.js";
 import type { SocketTarget } from "./resolve.js";
-import type { Listener, Transport } from "./transport.js";
+import type { Estate, Listener, Transport } from "./transport.js";
 import { connectUnix } from "./unix.js";
 
 /** How sockets are worked with: by the native addon, or by `node:net`, which has no part of what only the kernel can do. */
@@ -18,6 +18,8 @@ export interface Sockets {
   listen(target: SocketTarget, options: ListenOptions): Promise<Listener>;
   /** Duplicates, closes and releases descriptors, where these sockets carry them. */
   readonly descriptors: Pick<Native, "duplicate" | "close" | "release"> | undefined;
+  /** Goes on with the socket of another process, where these sockets can. */
+  inherit?(target: SocketTarget, estate: Estate, options: ListenOptions): Promise<Listener>;
   dial(target: SocketTarget, options: DialOptions): Promise<Transport>;
 }
 
@@ -41,6 +43,8 @@ export function chooseSockets(wanted: "auto" | TransportKind): Sockets {
     missing: undefined,
     descriptors: poller.native,
     listen: async (target, options) => (await import("./unix-listener.js")).listenUnix(poller, target, options),
+    inherit: async (target, estate, options) =>
+      (await import("./unix-listener.js")).inheritUnix(poller, target, estate, options),
     dial: (target, options) => dialSocket(target, options, () => connectUnix(poller, target)),
   };
 }

@@ -24,7 +24,8 @@ export async function listenNet(target: SocketTarget, options: ListenOptions): P
     onTransport(new NetTransport((self) => socketOf(handle, self)));
   });
   server.on("error", (error) => options.onError(fromSystem(error, "listen", target.text)));
-  return { address: target.text, close: () => closeServer(server, file, backlog, () => accepted) };
+  const close = () => closeServer(server, file, backlog, () => accepted);
+  return { address: target.text, close, estate: undefined, abandon() {} };
 }
 
 async function closeServer(

@@ -26,6 +26,6 @@ export function socketAt(path: string, address: string): FileIdentity | undefine
   );
 }
 
-export function isSameFile(one: FileIdentity | undefined, other: FileIdentity): boolean {
+export function isSameFile(one: FileIdentity | undefined, other: Pick<FileIdentity, "dev" | "ino">): boolean {
   return one?.ino === other.ino && one.dev === other.dev;
 }

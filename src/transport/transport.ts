@@ -1,5 +1,6 @@
 import type { EarshotError } from "../errors.js";
 import type { Credentials } from "./credentials.js";
+import type { FileIdentity } from "./socket-at.js";
 
 /**
  * Moves bytes between two ends; knows no message. One suite, `test/transport/suite.ts`, holds every kind to this:
@@ -53,6 +54,14 @@ export interface TransportEvents {
   onClose(error?: EarshotError): void;
 }
 
+/** What another process needs to go on in this one's place. */
+export interface Estate {
+  /** The listening socket. */
+  readonly fd: number;
+  /** Its file, if it is this server's to remove. */
+  readonly file: Pick<FileIdentity, "dev" | "ino"> | undefined;
+}
+
 /** Accepts transports at one address. */
 export interface Listener {
   /** The address in its `unix:` form, with the path that was taken. */
@@ -62,4 +71,8 @@ export interface Listener {
    * Connections that the kernel had already completed are still handed over first.
    */
   close(): Promise<void>;
+  /** `undefined` where nobody else can have the socket. */
+  readonly estate: Estate | undefined;
+  /** Takes no more connections, and leaves the path and those in the queue to whom the estate was given. */
+  abandon(): void;
 }

@@ -1,11 +1,12 @@
 import { fchmodSync } from "node:fs";
-import { type EarshotError, fromSystem, systemCode } from "../errors.js";
-import { READABLE, SOCK_STREAM, WOULD_BLOCK } from "../native/binding.js";
-import { type Claim, claim } from "./claim.js";
+import { type EarshotError, failure, fromSystem, systemCode } from "../errors.js";
+import { READABLE, SO_ACCEPTCONN, SOCK_STREAM, WOULD_BLOCK } from "../native/binding.js";
+import { type Claim, claim, removeIfSame } from "./claim.js";
 import type { ListenOptions } from "./listen-options.js";
 import type { Pollable, Poller } from "./poller.js";
 import type { SocketTarget } from "./resolve.js";
-import type { Listener } from "./transport.js";
+import { isSameFile, socketAt } from "./socket-at.js";
+import type { Estate, Listener } from "./transport.js";
 import { socketAddress, UnixTransport } from "./unix.js";
 
 /** So many connections are taken before others have their turn. */
@@ -52,6 +53,26 @@ function makeListening({ native }: Poller, address: Buffer, backlog: number, mod
   return fd;
 }
 
+/** Goes on with a socket that another process listened on, and with its file. @throws EarshotError; then it is closed */
+export function inheritUnix(poller: Poller, target: SocketTarget, estate: Estate, options: ListenOptions): Listener {
+  const fd = poller.native.adopt(estate.fd);
+  try {
+    if (poller.native.socketOption(fd, SO_ACCEPTCONN) !== 1) throw new Error("it is no listening socket");
+    const { file } = estate;
+    if (file === undefined || target.kind !== "path")
+      return new UnixListener(poller, fd, target.text, options, undefined);
+    if (!isSameFile(socketAt(target.path, target.text), file)) throw new Error("its file is not there any more");
+    const taken = { path: target.path, release: () => removeIfSame(target.path, file), dispose() {}, identity: file };
+    return new UnixListener(poller, fd, target.text, options, taken);
+  } catch (error) {
+    poller.close(fd);
+    const reason = error instanceof Error ? error.message : String(error);
+    throw failure("SYSTEM_ERROR", "listen", target.text, `the socket cannot be taken over: ${reason}`, {
+      cause: error,
+    });
+  }
+}
+
 class UnixListener implements Listener, Pollable {
   readonly address: string;
   readonly #poller: Poller;
@@ -83,6 +104,17 @@ class UnixListener implements Listener, Pollable {
     this.#claim?.release();
     // Who connected before the file went away is in the kernel's queue. To an abstract name new ones may come for ever.
     this.#accept(this.#options.backlog + 1);
+    this.#poller.close(this.#fd);
+    this.#claim?.dispose();
+  }
+
+  get estate(): Estate | undefined {
+    return this.#isClosed ? undefined : { fd: this.#fd, file: this.#claim?.identity };
+  }
+
+  abandon(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#retry);
     this.#poller.close(this.#fd);
     this.#claim?.dispose();
   }

@@ -23,6 +23,9 @@ export interface Hello {
   readonly app: AppInfo | undefined;
 }
 
+/** A caller that sends nothing but SYSTEM messages, so that no version of the application need suit it. */
+export const SYSTEM_FEATURE = "system";
+
 /** The longest name or version of an application, in UTF-16 units. */
 export const MAX_APP_TEXT = 256;
 const MAX_FEATURES = 64;
@@ -33,8 +36,8 @@ export function encodeGreeting(hello: Hello): Buffer {
   return Buffer.concat([PREFACE, encodeControl(FrameType.HELLO, 0, payload)]);
 }
 
-export function ownHello(limits: Hello["limits"], app: AppInfo | undefined): Hello {
-  return { versions: [PROTOCOL_VERSION, PROTOCOL_VERSION], features: [], limits, app };
+export function ownHello(limits: Hello["limits"], app: AppInfo | undefined, features: readonly string[] = []): Hello {
+  return { versions: [PROTOCOL_VERSION, PROTOCOL_VERSION], features, limits, app };
 }
 
 /** @throws EarshotError `PROTOCOL_VIOLATION` if it is not what PROTOCOL.md says. Unknown members are ignored. */
