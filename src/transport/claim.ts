@@ -45,6 +45,11 @@ export interface Claim {
   dispose(): void;
 }
 
+/** Returns what ends the turn. */
+export type Queue = (directory: string) => Promise<() => void>;
+
+const noQueue: Queue = async () => () => {};
+
 /** How often to look again while others are at the same path; shared by all levels of one `take`. */
 interface Patience {
   rounds: number;
@@ -62,12 +67,14 @@ const LAST_WAIT_MS = 50;
  * @param path absolute, and not longer than `resolveSocket` allows
  * @param mode permissions of the socket file, exactly, whatever the umask
  * @param bind makes the socket listen at the path that it is given
+ * @param queue waits until no other starter is busy in the directory, where that can be known
  * @throws EarshotError `ADDRESS_IN_USE`, `NOT_A_SOCKET`, `UNSAFE_DIRECTORY`, `PERMISSION_DENIED`, `ADDRESS_TOO_LONG`,
  * `UNSUPPORTED`, ...; then the socket is closed and no file of ours is left
  */
-export async function claim(path: string, mode: number, bind: Bind): Promise<Claim> {
+export async function claim(path: string, mode: number, bind: Bind, queue: Queue = noQueue): Promise<Claim> {
   const address = `unix:${path}`;
   ensureDirectory(dirname(path), "listen", address);
+  const endTurn = await queue(dirname(path));
   try {
     // Before anything is made: the usual mistake is to start a server twice.
     const state = socketAt(path, address) === undefined ? "gone" : await probe(path);
@@ -83,6 +90,8 @@ export async function claim(path: string, mode: number, bind: Bind): Promise<Cla
     };
   } catch (error) {
     throw explainClaim(error, path);
+  } finally {
+    endTurn();
   }
 }
 

@@ -1,12 +1,14 @@
 import { fchmodSync } from "node:fs";
 import { type EarshotError, failure, fromSystem, systemCode } from "../errors.js";
 import { READABLE, SO_ACCEPTCONN, SOCK_STREAM, WOULD_BLOCK } from "../native/binding.js";
+import type { Bind } from "./candidate.js";
 import { type Claim, claim, removeIfSame } from "./claim.js";
 import type { ListenOptions } from "./listen-options.js";
 import type { Pollable, Poller } from "./poller.js";
 import type { SocketTarget } from "./resolve.js";
 import { isSameFile, socketAt } from "./socket-at.js";
 import type { Estate, Listener } from "./transport.js";
+import { takeTurn } from "./turn.js";
 import { socketAddress, UnixTransport } from "./unix.js";
 
 /** So many connections are taken before others have their turn. */
@@ -22,11 +24,12 @@ export async function listenUnix(poller: Poller, target: SocketTarget, options: 
   }
   const { mode, backlog } = options;
   let fd = -1;
-  const taken = await claim(target.path, mode, async (temporary) => {
+  const bind: Bind = async (temporary) => {
     const bound = makeListening(poller, Buffer.from(temporary), backlog, mode);
     fd = bound;
     return () => poller.close(bound);
-  });
+  };
+  const taken = await claim(target.path, mode, bind, (directory) => takeTurn(poller.native, directory));
   return new UnixListener(poller, fd, target.text, options, taken);
 }
 
