@@ -5,14 +5,19 @@ export type Address =
   | { readonly kind: "path"; readonly path: string; readonly text: string }
   | { readonly kind: "abstract"; readonly name: string; readonly text: string }
   /** A bare name: a socket in the user's runtime directory, which the transport knows. */
-  | { readonly kind: "name"; readonly name: string; readonly text: string };
+  | { readonly kind: "name"; readonly name: string; readonly text: string }
+  /** For `listen` only: a socket that the service manager has opened, by its name where there are several. */
+  | { readonly kind: "activation"; readonly name: string | undefined; readonly text: string };
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_-]*$/;
+/** What FileDescriptorName= may be, systemd.socket(5). */
+const ACTIVATION = /^(?:systemd|activation):([ -9;-~]{0,255})$/;
 const SCHEME = /^[A-Za-z][A-Za-z0-9+.-]*:/;
 
 /**
  * Reads an address: `/run/app.sock`, `./app.sock`, `unix:/run/app.sock`, `unix:@name` (Linux abstract), or a bare
- * name such as `chat` (letters, digits, `-`, `_`) for a socket in the user's runtime directory.
+ * name such as `chat` (letters, digits, `-`, `_`) for a socket in the user's runtime directory. A server can also have
+ * `systemd:` or `systemd:NAME` (or `activation:`), a socket that the service manager has opened for it.
  *
  * @throws EarshotError `INVALID_ADDRESS`
  */
@@ -28,6 +33,8 @@ export function parseAddress(text: string): Address {
   if (rest === "") {
     throw failure("INVALID_ADDRESS", "parse", text, "it is empty; write a path such as /run/app.sock, or a name");
   }
+  const [, passed] = ACTIVATION.exec(text) ?? [];
+  if (passed !== undefined) return { kind: "activation", name: passed === "" ? undefined : passed, text };
   if (!isUnix && SCHEME.test(text)) {
     throw failure("INVALID_ADDRESS", "parse", text, "only unix: addresses are known; write ./ before a file's name");
   }

@@ -36,6 +36,7 @@ const LISTEN = `Prints every message that comes to ADDRESS on standard output, a
 Usage: earshot listen ADDRESS [--echo | --reply TEXT | --exec CMD] [options]
 
 ${ADDRESS}
+systemd: is the socket that the service manager has opened for this process, systemd:NAME one of several.
 
 The reply, which is empty unless one of these is given:
   --echo                  the message itself

@@ -104,6 +104,8 @@ async function start(address: string, handler: Handler, options: ListenOptions):
 async function announce(server: Server, address: string, { json, wire }: Values): Promise<void> {
   // A bare name is good in every directory; a relative path is not.
   const target = /[/:]/.test(address) ? server.address : address;
-  const hint = json ? "" : `from another terminal: ${sendCommand(target, wire === "plain")}\n`;
+  // Without the addon, a socket that was passed may not tell where it is.
+  const isKnown = server.address.startsWith("unix:");
+  const hint = json || !isKnown ? "" : `from another terminal: ${sendCommand(target, wire === "plain")}\n`;
   await write(process.stderr, `listening on ${server.address}\n${hint}`).catch(() => {});
 }

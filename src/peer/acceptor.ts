@@ -11,6 +11,7 @@ import type { ConnectionOwner, ConnectionSetup } from "./connection-setup.js";
 import { Context } from "./context.js";
 import { type DescriptorTable, duplicateAll, ReceivedDescriptor } from "./descriptor.js";
 import { HandOver } from "./hand-over.js";
+import type { Notifier } from "./notify.js";
 import {
   checkApp,
   checkChoice,
@@ -28,7 +29,7 @@ const MAX_REFUSALS = 64;
 /** A server's connections and what their messages lead to. */
 export class Acceptor implements ConnectionOwner {
   readonly logger: Logger;
-  readonly #address: string;
+  #address: string;
   readonly #handler: Handler;
   /** Nobody is asked for when it is missing: the mode of the socket file alone decides. */
   readonly #allow: Allow | undefined;
@@ -36,6 +37,7 @@ export class Acceptor implements ConnectionOwner {
   readonly #setup: ConnectionSetup;
   readonly #handOver: HandOver;
   #listener: Listener | undefined;
+  #notifier: Notifier | undefined;
   readonly #connections = new Set<Connection>();
   readonly #refused = new Set<Connection>();
   /** Resolves when everything is closed. */
@@ -115,8 +117,10 @@ export class Acceptor implements ConnectionOwner {
   }
 
   /** From now on connections come from this; it is closed with the rest. */
-  attach(listener: Listener): void {
+  attach(listener: Listener, notifier: Notifier | undefined): void {
+    this.#address = listener.address;
     this.#listener = listener;
+    this.#notifier = notifier;
   }
 
   close(graceMs: number): Promise<void> {
@@ -128,6 +132,7 @@ export class Acceptor implements ConnectionOwner {
   /** @param stop ends accepting */
   #leave(graceMs: number, stop: () => Promise<void> | undefined): void {
     this.#phase = "closing";
+    this.#notifier?.stopping();
     if (graceMs !== Infinity) this.#graceTimer = setTimeout(() => this.#cut(), graceMs);
     void this.#drain(stop);
   }

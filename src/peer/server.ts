@@ -3,12 +3,13 @@ import { EarshotError, failure } from "../errors.js";
 import type { Descriptor, Message } from "../message.js";
 import { chooseSockets, type Sockets, type TransportKind } from "../transport/kind.js";
 import type { ListenOptions as SocketOptions } from "../transport/listen-options.js";
-import { resolveSocket, type SocketTarget } from "../transport/resolve.js";
+import { type ListenTarget, resolveListenTarget } from "../transport/resolve.js";
 import type { Listener, Transport } from "../transport/transport.js";
 import { Acceptor } from "./acceptor.js";
 import { type Allow, checkAllow, sameUser } from "./allow.js";
 import type { Context } from "./context.js";
 import { inherit } from "./hand-over.js";
+import { findNotifier, type Notifier } from "./notify.js";
 import {
   type App,
   type CloseOptions,
@@ -40,7 +41,7 @@ export type Handler = (message: Message, context: Context) => Reply | undefined 
 export interface ListenOptions {
   /** Which wires to take: many messages on a connection, one, or whichever the caller speaks (default). */
   readonly wire?: "auto" | "plain" | "framed" | undefined;
-  /** Who may connect, as the permissions of the socket file; default 0o600, only this user. */
+  /** Who may connect, as the permissions of the socket file; default 0o600, only this user. Not for `systemd:`. */
   readonly mode?: number | undefined;
   /** The largest message that is taken; default 64 MiB. */
   readonly maxMessageBytes?: number | undefined;
@@ -73,6 +74,12 @@ export interface ListenOptions {
    * `"auto"`: the addon where it loads.
    */
   readonly transport?: "auto" | TransportKind | undefined;
+  /**
+   * Whether to tell the service manager, where `NOTIFY_SOCKET` is set, that the service is ready when this server listens,
+   * and that it stops when the last server of the process begins to close; between, its watchdog gets signs of life.
+   * sd_notify(3); needs the native addon. Default true.
+   */
+  readonly notify?: boolean | undefined;
   /** Default silent. */
   readonly logger?: Logger | undefined;
   readonly app?: App | undefined;
@@ -97,9 +104,9 @@ export class Server implements AsyncDisposable {
   readonly #acceptor: Acceptor;
 
   /** @internal use `listen` */
-  constructor(acceptor: Acceptor, listener: Listener) {
+  constructor(acceptor: Acceptor, listener: Listener, notifier: Notifier | undefined) {
     this.#acceptor = acceptor;
-    acceptor.attach(listener);
+    acceptor.attach(listener, notifier);
     this.address = listener.address;
     this.closed = acceptor.closed;
   }
@@ -110,8 +117,9 @@ export class Server implements AsyncDisposable {
   }
 
   /**
-   * Stops accepting and removes the socket file, lets handlers finish and their replies leave, then ends. When the grace
-   * is over, or with a second call, what is left is cut: its handlers' signals abort, its callers get an error.
+   * Stops accepting and removes the socket file (unless it is the service manager's), lets handlers finish and their
+   * replies leave, then ends. When the grace is over, or with a second call, what is left is cut: its handlers' signals
+   * abort, its callers get an error.
    */
   close(options: CloseOptions = {}): Promise<void> {
     return this.#acceptor.close(checkGrace(options));
@@ -127,6 +135,7 @@ export class Server implements AsyncDisposable {
  *
  * @param address `/run/app.sock`, `unix:/run/app.sock`, `unix:@name` (Linux abstract), or a bare name such as `chat` for
  * a socket in the user's runtime directory. A file left by a server that is gone is replaced; a live server never is.
+ * `systemd:`, or `systemd:NAME` where there are several, is the socket that the service manager has opened.
  * @throws EarshotError `ADDRESS_IN_USE`, `NOT_A_SOCKET`, `UNSAFE_DIRECTORY`, `ADDRESS_TOO_LONG`, `PERMISSION_DENIED`, ...
  * @example
  * const server = await listen("/run/user/1000/app.sock", (message) => `you said ${message.text()}`);
@@ -137,7 +146,7 @@ export async function listen(address: string, handler: Handler, options: ListenO
   }
   const numbers = withDefaults({ ...options }, LISTEN_DEFAULTS);
   const signal = checkSignal(options.signal);
-  const target = resolveSocket(parseAddress(address), "listen");
+  const target = resolveListenTarget(parseAddress(address));
   const sockets = chooseSockets(checkChoice("transport", options.transport, ["auto", "native", "net"]));
   if (signal?.aborted)
     throw failure("CANCELLED", "listen", target.text, "its signal was aborted", { cause: signal.reason });
@@ -155,12 +164,14 @@ export async function listen(address: string, handler: Handler, options: ListenO
   const listener =
     (options.takeOver === true ? await takeOver(sockets, target, options, listenOptions) : undefined) ??
     (await sockets.listen(target, listenOptions));
-  const server = new Server(acceptor, listener);
+  const notifier = options.notify === false ? undefined : findNotifier(acceptor.logger);
+  const server = new Server(acceptor, listener, notifier);
   if (signal?.aborted) await server.close();
+  else notifier?.ready();
   const onAbort = () => void server.close();
   signal?.addEventListener("abort", onAbort, { once: true });
   void server.closed.then(() => signal?.removeEventListener("abort", onAbort));
-  acceptor.logger.info({ address: target.text }, "listening");
+  acceptor.logger.info({ address: server.address }, "listening");
   return server;
 }
 
@@ -176,10 +187,14 @@ function chooseAllow(sockets: Sockets, { allow }: ListenOptions, address: string
 /** @returns `undefined` if there is nobody to take over from @throws EarshotError `ADDRESS_IN_USE`, `UNSUPPORTED` */
 async function takeOver(
   sockets: Sockets,
-  target: SocketTarget,
+  target: ListenTarget,
   { app }: ListenOptions,
   options: SocketOptions,
 ): Promise<Listener | undefined> {
+  if (target.kind === "activation") {
+    const fact = "takeOver is of no use here: the service manager gives its socket to each process that it starts";
+    throw failure("INVALID_ARGUMENT", "listen", target.text, fact);
+  }
   if (sockets.inherit === undefined) {
     throw failure(
       "UNSUPPORTED",

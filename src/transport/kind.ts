@@ -3,7 +3,7 @@ import type { Native } from "../native/binding.js";
 import { type DialOptions, dialSocket } from "./dial.js";
 import type { ListenOptions } from "./listen-options.js";
 import { sharedPoller } from "./poller.js";
-import type { SocketTarget } from "./resolve.js";
+import type { ListenTarget, SocketTarget } from "./resolve.js";
 import type { Estate, Listener, Transport } from "./transport.js";
 import { connectUnix } from "./unix.js";
 
@@ -15,7 +15,7 @@ export interface Sockets {
   readonly kind: TransportKind;
   /** Why it is `net`, if it is not because it was asked for. */
   readonly missing: string | undefined;
-  listen(target: SocketTarget, options: ListenOptions): Promise<Listener>;
+  listen(target: ListenTarget, options: ListenOptions): Promise<Listener>;
   /** Duplicates, closes and releases descriptors, where these sockets carry them. */
   readonly descriptors: Pick<Native, "duplicate" | "close" | "release"> | undefined;
   /** Goes on with the socket of another process, where these sockets can. */

@@ -1,14 +1,15 @@
-import { createServer, type Server, Socket } from "node:net";
-import { fromSystem, systemCode } from "../errors.js";
+import { createServer, type ListenOptions as NetListenOptions, type Server, Socket } from "node:net";
+import { failure, fromSystem, systemCode } from "../errors.js";
+import { lookInProc, takeActivated, USE_STREAM } from "./activation.js";
 import type { ListenOptions } from "./listen-options.js";
 import { assertExactName, NetTransport, onReadOptions, SOCKET_OPTIONS } from "./net.js";
-import type { SocketTarget } from "./resolve.js";
+import type { ListenTarget } from "./resolve.js";
 import { bindSocketFile, type SocketFile } from "./socket-file.js";
 import type { Listener, Transport } from "./transport.js";
 
 /** Takes the address and hands over every connection to it. */
-export async function listenNet(target: SocketTarget, options: ListenOptions): Promise<Listener> {
-  assertExactName(target, "listen");
+export async function listenNet(target: ListenTarget, options: ListenOptions): Promise<Listener> {
+  if (target.kind !== "activation") assertExactName(target, "listen");
   let accepted = 0;
   const onTransport = (transport: Transport) => {
     accepted++;
@@ -20,12 +21,13 @@ export async function listenNet(target: SocketTarget, options: ListenOptions): P
   const { mode, backlog } = options;
   const file = target.kind === "path" ? await bindSocketFile(server, target.path, { mode, backlog }) : undefined;
   if (target.kind === "abstract") await listenAbstract(server, target.name, target.text, backlog);
+  const address = target.kind === "activation" ? await listenActivated(server, target, backlog) : target.text;
   takeHandles(server, (handle) => {
     onTransport(new NetTransport((self) => socketOf(handle, self)));
   });
-  server.on("error", (error) => options.onError(fromSystem(error, "listen", target.text)));
+  server.on("error", (error) => options.onError(fromSystem(error, "listen", address)));
   const close = () => closeServer(server, file, backlog, () => accepted);
-  return { address: target.text, close, estate: undefined, abandon() {} };
+  return { address, close, estate: undefined, abandon() {} };
 }
 
 async function closeServer(
@@ -53,12 +55,33 @@ function turn(): Promise<void> {
 }
 
 function listenAbstract(server: Server, name: string, address: string, backlog: number): Promise<void> {
+  return startListening(server, { path: `\0${name}`, backlog }, (error) => {
+    const fact = systemCode(error) === "EADDRINUSE" ? "another program has this abstract name" : undefined;
+    return fromSystem(error, "listen", address, fact);
+  });
+}
+
+/** Close-on-exec is out of Node's reach: commands that the process starts keep the socket open. Returns the address. */
+async function listenActivated(
+  server: Server,
+  target: ListenTarget & { kind: "activation" },
+  backlog: number,
+): Promise<string> {
+  const { fd, address } = takeActivated(target, lookInProc);
+  await startListening(server, { fd, backlog }, (error) => fromSystem(error, "listen", target.text));
+  if (typeof server.address() !== "object" || server.address() === null) return address;
+  server.close();
+  throw failure("NOT_A_SOCKET", "listen", target.text, `descriptor ${fd} is a socket of the network, ${USE_STREAM}`);
+}
+
+function startListening(
+  server: Server,
+  options: NetListenOptions & { readonly fd?: number },
+  translate: (error: Error) => Error,
+): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once("error", (error) => {
-      const fact = systemCode(error) === "EADDRINUSE" ? "another program has this abstract name" : undefined;
-      reject(fromSystem(error, "listen", address, fact));
-    });
-    server.listen({ path: `\0${name}`, backlog, exclusive: true }, () => {
+    server.once("error", (error) => reject(translate(error)));
+    server.listen({ ...options, exclusive: true }, () => {
       server.removeAllListeners("error");
       resolve();
     });

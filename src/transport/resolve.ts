@@ -8,6 +8,9 @@ export type SocketTarget =
   | { readonly kind: "path"; readonly path: string; readonly text: string }
   | { readonly kind: "abstract"; readonly name: string; readonly text: string };
 
+/** What a server can be at: besides, a socket that the service manager has opened. */
+export type ListenTarget = SocketTarget | (Address & { readonly kind: "activation" });
+
 /** What of `process` decides; tests give another. */
 export type Host = Pick<NodeJS.Process, "platform">;
 
@@ -22,7 +25,7 @@ export function pathLimitBytes(platform: NodeJS.Platform = process.platform): nu
  * Finds the socket that an address means, and makes sure that the kernel can take it: Node 20 cuts a path that is too
  * long without a word. The bare name `chat` is `chat.sock` in `runtimeDirectory`.
  *
- * @throws EarshotError `ADDRESS_TOO_LONG`, `UNSUPPORTED`, `UNSAFE_DIRECTORY`
+ * @throws EarshotError `ADDRESS_TOO_LONG`, `UNSUPPORTED`, `UNSAFE_DIRECTORY`, `INVALID_ADDRESS`
  */
 export function resolveSocket(
   address: Address,
@@ -30,10 +33,20 @@ export function resolveSocket(
   env: NodeJS.ProcessEnv = process.env,
   host: Host = process,
 ): SocketTarget {
+  if (address.kind === "activation") {
+    const fact =
+      "only a server takes a socket from the service manager; here, write the path that its ListenStream= names";
+    throw failure("INVALID_ADDRESS", op, address.text, fact);
+  }
   if (address.kind === "abstract") return resolveAbstract(address.name, address.text, op, host);
   const path =
     address.kind === "path" ? address.path : join(runtimeDirectory(env, op, address.text), `${address.name}.sock`);
   return resolvePath(path, op, host);
+}
+
+/** The same for a server. */
+export function resolveListenTarget(address: Address): ListenTarget {
+  return address.kind === "activation" ? address : resolveSocket(address, "listen");
 }
 
 /** The same for what is known to be a path. */

@@ -1,11 +1,12 @@
 import { fchmodSync } from "node:fs";
 import { type EarshotError, failure, fromSystem, systemCode } from "../errors.js";
 import { READABLE, SO_ACCEPTCONN, SOCK_STREAM, WOULD_BLOCK } from "../native/binding.js";
+import { lookByCalls, takeActivated } from "./activation.js";
 import type { Bind } from "./candidate.js";
 import { type Claim, claim, removeIfSame } from "./claim.js";
 import type { ListenOptions } from "./listen-options.js";
 import type { Pollable, Poller } from "./poller.js";
-import type { SocketTarget } from "./resolve.js";
+import type { ListenTarget, SocketTarget } from "./resolve.js";
 import { isSameFile, socketAt } from "./socket-at.js";
 import type { Estate, Listener } from "./transport.js";
 import { takeTurn } from "./turn.js";
@@ -17,7 +18,8 @@ const MAX_ACCEPTS = 64;
 const RETRY_MS = 50;
 
 /** Takes the address and hands over every connection to it. */
-export async function listenUnix(poller: Poller, target: SocketTarget, options: ListenOptions): Promise<Listener> {
+export async function listenUnix(poller: Poller, target: ListenTarget, options: ListenOptions): Promise<Listener> {
+  if (target.kind === "activation") return listenActivated(poller, target, options);
   if (target.kind === "abstract") {
     const fd = bindAbstract(poller, target, options.backlog);
     return new UnixListener(poller, fd, target.text, options, undefined);
@@ -31,6 +33,23 @@ export async function listenUnix(poller: Poller, target: SocketTarget, options: 
   };
   const taken = await claim(target.path, mode, bind, (directory) => takeTurn(poller.native, directory));
   return new UnixListener(poller, fd, target.text, options, taken);
+}
+
+function listenActivated(
+  poller: Poller,
+  target: ListenTarget & { kind: "activation" },
+  options: ListenOptions,
+): Listener {
+  const { native } = poller;
+  const { fd, address } = takeActivated(target, (fd) => lookByCalls(native, fd));
+  try {
+    native.adopt(fd);
+    // It listens already. From now on callers are told this process and not the manager: SO_PEERCRED, unix(7).
+    native.listen(fd, options.backlog);
+  } catch (error) {
+    throw fromSystem(error, "listen", target.text);
+  }
+  return new UnixListener(poller, fd, address, options, undefined);
 }
 
 function bindAbstract(poller: Poller, target: SocketTarget, backlog: number): number {

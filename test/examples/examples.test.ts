@@ -21,7 +21,8 @@ function comments(name: string, kind: string, path: string): string[] {
 }
 
 test("every example has a test", () => {
-  assert.deepEqual(readdirSync(`${ROOT}examples`).sort(), ["daemon.js", "fastify.js", "hello.js", "plain-text.js"]);
+  const tested = ["daemon.js", "fastify.js", "hello.js", "plain-text.js", "systemd"];
+  assert.deepEqual(readdirSync(`${ROOT}examples`).sort(), tested);
 });
 
 test("hello.js says hello", LIMIT, async (t) => {

@@ -17,6 +17,8 @@ export interface Ended {
 export interface StartOptions extends Pick<SpawnOptions, "cwd" | "env"> {
   /** All of standard input; without it, that is empty. `"open"` leaves it to the test. */
   readonly input?: string | Uint8Array | undefined;
+  /** Open files that it gets as 3, 4, ... */
+  readonly descriptors?: readonly number[];
   /** Read nothing of standard output until `readStdout`. */
   readonly isStdoutUnread?: boolean;
 }
@@ -31,19 +33,19 @@ export class Program {
   readonly #watchers = new Set<() => void>();
 
   constructor(t: Pick<TestContext, "after">, command: string, args: readonly string[], options: StartOptions = {}) {
-    const { input, isStdoutUnread, ...rest } = options;
+    const { input, isStdoutUnread, descriptors = [], ...rest } = options;
     // A process group of its own, so that one kill reaches all of a pipeline.
-    const child = spawn(command, args, { ...rest, stdio: ["pipe", "pipe", "pipe"], detached: true });
+    const child = spawn(command, args, { ...rest, stdio: ["pipe", "pipe", "pipe", ...descriptors], detached: true });
     this.child = child;
     t.after(() => this.#killGroup());
     if (!isStdoutUnread) this.readStdout();
-    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    child.stderr?.setEncoding("utf8").on("data", (text: string) => {
       this.#stderr += text;
       this.#tell();
     });
     // A program may end without reading its input.
-    child.stdin.on("error", () => {});
-    if (input !== "open") child.stdin.end(input ?? "");
+    child.stdin?.on("error", () => {});
+    if (input !== "open") child.stdin?.end(input ?? "");
     this.ended = new Promise((resolve, reject) => {
       child.on("error", reject);
       child.on("close", (code, signal) => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { relative } from "node:path";
 import { test } from "node:test";
 import { parseAddress } from "../../src/address.js";
-import { type Host, resolveSocket } from "../../src/transport/resolve.js";
+import { type Host, resolveListenTarget, resolveSocket } from "../../src/transport/resolve.js";
 
 const LINUX: Host = { platform: "linux" };
 const MAC: Host = { platform: "darwin" };
@@ -10,6 +10,24 @@ const MAC: Host = { platform: "darwin" };
 function resolve(text: string, host: Host = LINUX, env: NodeJS.ProcessEnv = {}) {
   return resolveSocket(parseAddress(text), "dial", env, host);
 }
+
+test("a socket of the service manager is for servers, by its name or without", () => {
+  for (const [text, name] of [
+    ["systemd:", undefined],
+    ["activation:", undefined],
+    ["systemd:notes.socket", "notes.socket"],
+    ["activation:my notes", "my notes"],
+  ] as const) {
+    const target = { kind: "activation", name, text };
+    assert.deepEqual(parseAddress(text), target);
+    assert.deepEqual(resolveListenTarget(parseAddress(text)), target);
+    assert.throws(() => resolve(text), { code: "INVALID_ADDRESS", message: /only a server takes a socket from/ });
+  }
+  for (const text of ["systemd:a:b", "systemd:a\n", "systemd:é", `systemd:${"x".repeat(256)}`, "Systemd:"]) {
+    assert.throws(() => parseAddress(text), { code: "INVALID_ADDRESS" }, text);
+  }
+  assert.equal(resolveListenTarget(parseAddress("/run/a.sock")).text, "unix:/run/a.sock");
+});
 
 test("relative paths become absolute", () => {
   const path = relative(process.cwd(), "/run/a.sock");
