@@ -26,6 +26,9 @@ import type { FullReply, Handler, ListenOptions } from "./server.js";
 /** So many connections that cannot be let in are kept for the moment that it takes to tell them why they are refused. */
 const MAX_REFUSALS = 64;
 
+/** How long closing waits for the first bytes of those who have just connected. */
+const HEAR_OUT_MS = 100;
+
 /** A server's connections and what their messages lead to. */
 export class Acceptor implements ConnectionOwner {
   readonly logger: Logger;
@@ -236,11 +239,22 @@ export class Acceptor implements ConnectionOwner {
   async #drain(stop: () => Promise<void> | undefined): Promise<void> {
     await stop();
     this.#phase = "draining";
+    await this.#hearOut();
     for (const connection of this.#connections) {
       connection.close("CONNECTION_CLOSED", "the server is closing");
     }
     for (const connection of this.#refused) connection.abort(undefined);
     this.#finishIfEmpty();
+  }
+
+  /** Who has only just connected is about to speak: what comes now is still handled. */
+  async #hearOut(): Promise<void> {
+    const deadline = performance.now() + HEAR_OUT_MS;
+    for (let turns = 0; performance.now() < deadline; turns++) {
+      await new Promise((resolve) => (turns < 2 ? setImmediate(resolve) : setTimeout(resolve, 2)));
+      const isSilent = (connection: Connection) => connection.wire === undefined;
+      if (turns > 0 && ![...this.#connections].some(isSilent)) break;
+    }
   }
 
   #cut(): void {

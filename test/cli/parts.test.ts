@@ -24,6 +24,7 @@ test("the exit codes are a promise", () => {
     NOT_A_SOCKET: 4,
     UNSAFE_DIRECTORY: 4,
     PERMISSION_DENIED: 4,
+    PEER_REFUSED: 4,
     UNSUPPORTED: 1,
     NO_SERVER: 3,
     TIMEOUT: 6,
