@@ -1,13 +1,16 @@
-// Runs the tests: all of them, or those whose path contains one of the arguments.
+// Runs the tests: all of them, or those whose path contains one of the arguments, less those that contain one after a `!`.
 import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 
-const wanted = process.argv.slice(2);
+const args = process.argv.slice(2);
+const wanted = args.filter((part) => !part.startsWith("!"));
+const unwanted = args.filter((part) => part.startsWith("!")).map((part) => part.slice(1));
 const files = readdirSync("test", { recursive: true })
   .map((name) => `test/${name}`)
   .filter((name) => name.endsWith(".test.ts"))
   .filter((name) => wanted.length === 0 || wanted.some((part) => name.includes(part)))
+  .filter((name) => !unwanted.some((part) => name.includes(part)))
   .sort();
-const args = ["--import", "tsx", "--test", "--test-concurrency=2", ...files];
-const { status } = spawnSync(process.execPath, args, { stdio: "inherit" });
+const options = ["--import", "tsx", "--test", "--test-concurrency=2", "--test-timeout=120000"];
+const { status } = spawnSync(process.execPath, [...options, ...files], { stdio: "inherit" });
 process.exit(status ?? 1);

@@ -1,0 +1,84 @@
+// Every function of the addon once or more, in this thread and in another: a program for valgrind, where tests are slow.
+const { closeSync, mkdtempSync, openSync, rmSync } = require("node:fs");
+const { tmpdir } = require("node:os");
+const { join } = require("node:path");
+const { isMainThread, Worker } = require("node:worker_threads");
+const native = require("node-gyp-build")(join(__dirname, ".."));
+
+const directory = mkdtempSync(join(tmpdir(), "e-"));
+process.on("exit", () => rmSync(directory, { recursive: true, force: true }));
+
+function refuse(call) {
+  try {
+    call();
+  } catch {
+    return;
+  }
+  throw new Error(`not refused: ${call}`);
+}
+
+function connect(name) {
+  const address = Buffer.from(join(directory, name));
+  const listening = native.socket(1);
+  native.bind(listening, address);
+  native.listen(listening, 8);
+  const near = native.socket(1);
+  native.connect(near, address);
+  return { listening, near, far: native.accept(listening) };
+}
+
+function exchange({ listening, near, far }) {
+  const [into, overflow] = [Buffer.alloc(4), Buffer.alloc(65_536)];
+  native.setSendBuffer(near, 65_536);
+  native.write(near, [Buffer.from("12345678"), Buffer.alloc(100)]);
+  native.read(far, into, overflow);
+  native.write(near, [into], Array(253).fill(listening));
+  native.read(far, into);
+  refuse(() => native.read(far, into));
+  for (const fd of native.takeDescriptors()) native.close(fd);
+  native.write(near, [into], [listening, far]);
+  native.read(far, Buffer.alloc(0));
+  while (native.write(near, [overflow]) > 0);
+  while (native.read(far, overflow) > 0);
+}
+
+function ask({ listening, near, far }) {
+  for (const fd of [listening, near, far]) native.socketName(fd);
+  native.socketOption(near, 3);
+  native.peerCredentials(far);
+  native.peerGroups(far);
+  native.isReadable(native.peerPidfd(far));
+  const file = openSync(__filename);
+  native.lock(file);
+  native.close(native.duplicate(file));
+  const loose = native.duplicate(file);
+  native.release(loose);
+  native.adopt(loose);
+  closeSync(file);
+}
+
+function misuse() {
+  refuse(() => native.socket("1"));
+  refuse(() => native.connect(native.socket(1), Buffer.alloc(200)));
+  refuse(() => native.write(native.socket(1), [Buffer.alloc(1)], [4_000]));
+  refuse(() => native.close(-1));
+  refuse(() => native.isReadable(4_000));
+}
+
+let turns = 0;
+native.onReady((fd, events) => {
+  if (++turns > 20) for (const pair of pairs) native.watch(pair.near, 0);
+  else if (events === 1) native.read(fd, Buffer.alloc(8));
+  return turns % 3 !== 0;
+});
+const pairs = ["a", "b"].map(connect);
+for (const pair of pairs) {
+  exchange(pair);
+  ask(pair);
+  native.watch(pair.near, 3);
+}
+misuse();
+native.shutdown(pairs[0].far);
+// What is left open is the addon's to close.
+native.close(pairs[1].far);
+if (isMainThread) for (let count = 0; count < 2; count++) new Worker(__filename);
