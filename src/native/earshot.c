@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 #include <uv.h>
@@ -33,6 +34,11 @@
 #endif
 #ifndef SCM_PIDFD
 #define SCM_PIDFD 4
+#endif
+
+/* musl's own refuses more than 252 descriptors; on 64 bits its structures are the kernel's. */
+#if !defined(__GLIBC__) && LONG_MAX > INT_MAX
+#define sendmsg(descriptor, message, flags) syscall(SYS_sendmsg, descriptor, message, flags)
 #endif
 
 /* SCM_MAX_FD, unix(7): the kernel refuses more in one message. */
