@@ -25,7 +25,7 @@ function bundle(entry, outdir, options = {}) {
   });
 }
 
-const COMMANDS = ["listen", "send", "ping", "no-command"];
+const COMMANDS = ["listen", "send", "ping", "doctor", "no-command"];
 const commands = {
   name: "commands",
   setup({ onResolve }) {

@@ -3,6 +3,7 @@ export { type Descriptor, Message } from "./message.js";
 export { type Allow, anyUser, groups, sameUser, users } from "./peer/allow.js";
 export { Client, type DialOptions, dial, type Pong, type SendOptions } from "./peer/client.js";
 export { Context, type Peer } from "./peer/context.js";
+export { type Examination, examine } from "./peer/examine.js";
 export type { App, CloseOptions, Logger } from "./peer/options.js";
 export type { WaitOptions } from "./peer/pending.js";
 export { type FullReply, type Handler, type ListenOptions, listen, type Reply, Server } from "./peer/server.js";

@@ -41,6 +41,7 @@ const MAY_WAIT: Readonly<Record<string, string>> = {
   "src/transport/unix-listener.ts": "when to accept again after there was no descriptor left",
   "src/transport/net-listener.ts": "the turns in which the kernel's queue is handed over",
   "src/transport/turn.ts": "when to look again whether another starter is done",
+  "src/transport/examine.ts": "how long a server may take to end an empty connection",
   "src/transport/claim.ts": "when to look again at a path that others are taking",
   "src/transport/probe.ts": "how long a server that starts may take to listen",
   "src/transport/memory.ts": "delivery in a turn of its own",

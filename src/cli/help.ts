@@ -19,6 +19,7 @@ Usage:
   earshot listen ADDRESS [--echo | --reply TEXT | --exec CMD]   print the messages that come, and answer them
   earshot send ADDRESS [MESSAGE]                                send one, print the reply
   earshot ping ADDRESS                                          is a server there, and how far away?
+  earshot doctor ADDRESS                                        what is there, what is wrong, and what to do?
   earshot --version
   earshot COMMAND --help
 
@@ -125,7 +126,36 @@ Examples:
 ${EXIT_CODES}
 `;
 
-const HELP = { listen: LISTEN, send: SEND, ping: PING } as const;
+const DOCTOR = `Finds out why a server can or cannot be reached, or listen, at ADDRESS, and says what to do.
+
+Usage: earshot doctor ADDRESS [options]
+
+${ADDRESS}
+
+It looks at the path and its length, what is there, its mode and owner and those of its directory, and what killed
+servers have left; who listens and since when, whether this user may connect, and how the server answers a ping; and
+what this machine and installation can do. It creates and removes nothing.
+
+Options:
+  --wire framed|plain     plain sends no ping (default framed): a server that takes only the plain wire handles what a
+                          ping begins with as a message
+  --timeout-ms N          how long a server may take for each answer; default 1000
+  --quiet                 nothing: the exit code tells
+${COMMON}
+
+What it finds begins with "!" where it stands in the way, and with "-" where it is worth knowing. Exit code 0 means that
+a server answers there, 3 that there is none and the way is free, 4 that something is in the way. With --json all of it
+is one object, whose "state" is live, busy, free, stale, forbidden, blocked or unusable.
+
+Examples:
+  earshot doctor demo
+  earshot doctor /run/user/1000/app.sock --json | jq .findings
+  earshot doctor /run/docker.sock --wire plain
+
+${EXIT_CODES}
+`;
+
+const HELP = { listen: LISTEN, send: SEND, ping: PING, doctor: DOCTOR } as const;
 
 export const COMMAND_NAMES = Object.keys(HELP);
 

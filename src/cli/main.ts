@@ -15,6 +15,7 @@ const COMMANDS: ReadonlyMap<string | undefined, () => Promise<Command>> = new Ma
   ["listen", () => import("./listen.js")],
   ["send", () => import("./send.js")],
   ["ping", () => import("./ping.js")],
+  ["doctor", () => import("./doctor.js")],
 ]);
 
 async function main(args: readonly string[]): Promise<number> {

@@ -82,7 +82,8 @@ function isPrivateGroup(stats: Stats, { uid, gid, isAlone }: User): boolean {
   return uid !== 0 && stats.uid === uid && stats.gid === uid && gid === uid && isAlone(gid);
 }
 
-function currentUser(): User {
+/** Who this process is. */
+export function currentUser(): User {
   return { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0, isAlone: isAloneInGroup };
 }
 

@@ -11,7 +11,7 @@ const PATIENCE_MS = 200;
  * Reads the descriptors of all processes that this user may look into.
  */
 export function findOwner(path: string): number | undefined {
-  const [socket, ...others] = listBoundSockets().filter((bound) => bound.isListening && isBoundFor(bound, path));
+  const [socket, ...others] = listListeners(path);
   if (socket === undefined || others.length > 0) return undefined;
   const deadline = performance.now() + PATIENCE_MS;
   const owners: number[] = [];
@@ -20,6 +20,11 @@ export function findOwner(path: string): number | undefined {
     if (/^\d+$/.test(entry) && holdsSocket(entry, socket.inode)) owners.push(Number(entry));
   }
   return owners.length === 1 ? owners[0] : undefined;
+}
+
+/** What listens at `path`, or at one that it was given instead, as far as Linux lists it for everybody. */
+export function listListeners(path: string): BoundSocket[] {
+  return listBoundSockets().filter((bound) => bound.isListening && isBoundFor(bound, path));
 }
 
 /** The kernel remembers the name that was given to `bind`, which is a temporary one for servers of ours. */

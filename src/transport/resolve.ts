@@ -39,9 +39,17 @@ export function resolveSocket(
     throw failure("INVALID_ADDRESS", op, address.text, fact);
   }
   if (address.kind === "abstract") return resolveAbstract(address.name, address.text, op, host);
-  const path =
-    address.kind === "path" ? address.path : join(runtimeDirectory(env, op, address.text), `${address.name}.sock`);
-  return resolvePath(path, op, host);
+  return resolvePath(pathOf(address, op, env), op, host);
+}
+
+/** The absolute path that an address means, whether or not a socket can have it. @throws EarshotError `UNSAFE_DIRECTORY` */
+export function pathOf(
+  address: Address & { readonly kind: "path" | "name" },
+  op: Operation,
+  env: NodeJS.ProcessEnv = process.env,
+): string {
+  if (address.kind === "path") return resolve(address.path);
+  return join(runtimeDirectory(env, op, address.text), `${address.name}.sock`);
 }
 
 /** The same for a server. */

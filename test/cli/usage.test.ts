@@ -15,12 +15,19 @@ test("--version prints the package's version, built or from source", LIMIT, asyn
   assert.equal((await source.ended).stdout.toString(), `${version}\n`);
 });
 
-for (const args of [["--help"], ["-h"], ["listen", "--help"], ["send", "-h"], ["ping", "x", "--help"]]) {
+for (const args of [
+  ["--help"],
+  ["-h"],
+  ["listen", "--help"],
+  ["send", "-h"],
+  ["ping", "x", "--help"],
+  ["doctor", "-h"],
+]) {
   test(`${args.join(" ")} prints help with examples and every exit code, and exits with 0`, LIMIT, async (t) => {
     const { code, stdout, stderr } = await run(t, args);
     const text = stdout.toString();
     assert.match(text, /Usage:/);
-    assert.match(text, /^ {2}(until )?earshot (listen|send|ping) \S/m);
+    assert.match(text, /^ {2}(until )?earshot (listen|send|ping|doctor) \S/m);
     for (const [number, meaning] of Object.entries(EXIT_MEANINGS))
       assert.ok(text.includes(`  ${number}  ${meaning}\n`));
     assert.ok(text.split("\n").every((line) => line.length <= 120));
@@ -35,6 +42,7 @@ test("a command's help names all of its options", LIMIT, async (t) => {
     listen: ["--echo", "--reply", "--exec", "--wire", "--mode", "--max-message-bytes", "--once"],
     send: ["--wire", "--max-message-bytes"],
     ping: [],
+    doctor: ["--wire"],
   };
   for (const [command, options] of Object.entries(own)) {
     const help = (await run(t, [command, "--help"])).stdout.toString();
@@ -52,8 +60,11 @@ test("without a command it prints its help on standard error, and exits with 2",
 for (const [args, message] of [
   [["lisetn", "x"], 'there is no command "lisetn"; did you mean "listen"? See: earshot --help'],
   [["Send", "x"], 'there is no command "Send"; did you mean "send"? See: earshot --help'],
-  [["frobnicate"], 'there is no command "frobnicate"; there are listen, send, ping. See: earshot --help'],
-  [["--echo", "listen"], '"--echo" comes before the command; first one of listen, send, ping. See: earshot --help'],
+  [["frobnicate"], 'there is no command "frobnicate"; there are listen, send, ping, doctor. See: earshot --help'],
+  [
+    ["--echo", "listen"],
+    '"--echo" comes before the command; first one of listen, send, ping, doctor. See: earshot --help',
+  ],
   [["send"], "the ADDRESS is missing. See: earshot send --help"],
   [["listen", "--echo"], "the ADDRESS is missing. See: earshot listen --help"],
   [["ping", "a", "b"], '"b" is one too many after ADDRESS. See: earshot ping --help'],
