@@ -9,6 +9,7 @@ import { type Alarm, setAlarm } from "./alarm.js";
 import { type Holder, PATIENCE_MS, STALL_MS } from "./budget.js";
 import { type ConnectionSetup, makeSession } from "./connection-setup.js";
 import { FirstBytes } from "./first-bytes.js";
+import { Reading } from "./reading.js";
 
 /** How long the other side may take to close its direction after this side has closed its own. */
 const LINGER_MS = 2_000;
@@ -31,9 +32,9 @@ export class Connection implements TransportEvents, SessionHost, Holder {
   #alarm: Alarm | undefined;
   // Times are whole milliseconds and 0 is none: small integers cost an idle connection nothing.
   #endedAt = 0;
-  #waitingSince = 0;
-  #isFlushRequested = false;
-  #isPaused = false;
+  readonly #reading = new Reading();
+  /** What is answered while bytes are received leaves right after; else at the end of the turn. */
+  #flush: "none" | "receiving" | "wanted" | "scheduled" = "none";
   #isBlocked = false;
   #isEnded = false;
   #isClosed = false;
@@ -114,8 +115,11 @@ export class Connection implements TransportEvents, SessionHost, Holder {
     const session = this.#awake();
     // Nobody may send descriptors before both have greeted.
     if (session === undefined && descriptors !== undefined) this.closeDescriptors(descriptors);
+    if (this.#flush === "none") this.#flush = "receiving";
     if (session === undefined) this.#decide(bytes);
     else session.receive(bytes, descriptors);
+    if (this.#flush === "wanted") this.#flushOut();
+    else if (this.#flush === "receiving") this.#flush = "none";
     this.#settle();
   }
 
@@ -162,16 +166,21 @@ export class Connection implements TransportEvents, SessionHost, Holder {
   }
 
   requestFlush(): void {
-    if (this.#isFlushRequested) return;
-    this.#isFlushRequested = true;
+    if (this.#flush === "receiving") this.#flush = "wanted";
+    if (this.#flush !== "none") return;
+    this.#flush = "scheduled";
     process.nextTick(flush, this);
   }
 
   /** @internal the end of a turn in which something was to be written. */
   flushNow(): void {
-    this.#isFlushRequested = false;
-    if (!this.#isClosed) this.#session?.flush();
+    this.#flushOut();
     this.#settle();
+  }
+
+  #flushOut(): void {
+    this.#flush = "none";
+    if (!this.#isClosed) this.#session?.flush();
   }
 
   end(): void {
@@ -204,15 +213,15 @@ export class Connection implements TransportEvents, SessionHost, Holder {
   }
 
   pauseForMemory(): void {
-    this.#waitingSince = this.now();
-    this.#syncReading();
+    this.#reading.waitingSince = this.now();
+    this.#reading.sync(this.transport, this.#session);
   }
 
   resumeForMemory(): void {
-    this.#waitingSince = 0;
+    this.#reading.waitingSince = 0;
     // What did not come while this side did not read is no stalling.
     this.lastActiveAt = this.now();
-    this.#syncReading();
+    this.#reading.sync(this.transport, this.#session);
   }
 
   giveWay(): void {
@@ -242,7 +251,7 @@ export class Connection implements TransportEvents, SessionHost, Holder {
 
   /** Set while there is nothing that the session must stay for. */
   get #restingMemory(): FramedMemory | undefined {
-    if (this.#isFlushRequested || !(this.#session instanceof FramedSession)) return undefined;
+    if (this.#flush !== "none" || !(this.#session instanceof FramedSession)) return undefined;
     return this.#session.restingMemory;
   }
 
@@ -250,18 +259,9 @@ export class Connection implements TransportEvents, SessionHost, Holder {
   #settle(): void {
     if (this.#isClosed) return;
     if (this.#session !== undefined) this.#setup.budget?.update(this, this.#session.heldBytes);
-    this.#syncReading();
+    this.#reading.sync(this.transport, this.#session);
     const times = { now: this.now(), soon: this.lastActiveAt + REST_AFTER_MS };
     this.#alarm = setAlarm(this.#alarm, this.#nextDeadline(), times, tick, this);
-  }
-
-  #syncReading(): void {
-    const shouldPause = this.#waitingSince !== 0 || this.#session?.isCongested === true;
-    if (shouldPause === this.#isPaused) return;
-    this.#isPaused = shouldPause;
-    this.#session?.paused(shouldPause);
-    if (shouldPause) this.transport.pause();
-    else this.transport.resume();
   }
 
   #nextDeadline(): number {
@@ -270,7 +270,7 @@ export class Connection implements TransportEvents, SessionHost, Holder {
     if (this.wire === undefined && handshakeTimeoutMs > 0) next = this.lastActiveAt + handshakeTimeoutMs;
     if (next === Infinity && this.#restingMemory !== undefined) next = this.lastActiveAt + REST_AFTER_MS;
     if (this.#endedAt > 0) next = Math.min(next, this.#endedAt + LINGER_MS);
-    return this.#waitingSince > 0 ? Math.min(next, this.#waitingSince + PATIENCE_MS) : next;
+    return this.#reading.waitingSince > 0 ? Math.min(next, this.#reading.waitingSince + PATIENCE_MS) : next;
   }
 
   /** @internal the timer. */
@@ -288,8 +288,8 @@ export class Connection implements TransportEvents, SessionHost, Holder {
     else if (this.#memory === undefined && now >= this.#nextDeadline()) {
       this.abort(new EarshotError("TIMEOUT", "Nothing came on the connection"));
     }
-    if (this.#waitingSince > 0 && now >= this.#waitingSince + PATIENCE_MS) {
-      this.#waitingSince = now;
+    if (this.#reading.waitingSince > 0 && now >= this.#reading.waitingSince + PATIENCE_MS) {
+      this.#reading.waitingSince = now;
       this.#setup.budget?.relieve(now);
     }
     this.#settle();

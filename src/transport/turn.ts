@@ -4,7 +4,7 @@ import type { Native } from "../native/binding.js";
 
 /** A claim takes a few milliseconds, a thorough probe less than a hundred. */
 const PATIENCE_MS = 250;
-const LOOK_AGAIN_MS = 5;
+const LOOK_AGAIN_MS = 2;
 
 /**
  * Waits for this process's turn to claim a path in a directory: flock(2) on the directory, which leaves no file behind

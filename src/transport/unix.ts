@@ -12,6 +12,7 @@ import type { Transport, TransportEvents } from "./transport.js";
  */
 const READ_BYTES = 8_192;
 let readBuffer: Buffer | undefined;
+let lastView: Buffer | undefined;
 
 /** A socket on which a write of this size has to wait gets a larger buffer: the two sides take turns less often. */
 const LARGE_BYTES = 65_536;
@@ -146,7 +147,7 @@ export class UnixTransport implements Transport, Pollable {
     }
     const intoBytes = Math.min(count, into?.length ?? 0);
     const isFull = count === readBuffer.length + (into?.length ?? 0);
-    const rest = readBuffer.subarray(0, count - intoBytes);
+    const rest = viewOf(readBuffer, count - intoBytes);
     if (into !== undefined)
       this.#events?.onBytes(into.subarray(0, intoBytes), rest.length > 0 ? undefined : descriptors);
     if (rest.length > 0 && !this.#isClosed) this.#events?.onBytes(rest, descriptors);
@@ -214,6 +215,12 @@ export class UnixTransport implements Transport, Pollable {
   #closeDescriptors(descriptors: readonly number[] | undefined): void {
     for (const descriptor of descriptors ?? []) this.#poller.native.close(descriptor);
   }
+}
+
+/** The beginning of the read buffer; small messages of one size need not make a view for each. */
+function viewOf(buffer: Buffer, bytes: number): Buffer {
+  if (lastView?.length !== bytes) lastView = buffer.subarray(0, bytes);
+  return lastView;
 }
 
 function tellClosed(transport: UnixTransport): void {
