@@ -16,7 +16,7 @@ import { judge } from "./verdict.js";
  * - `blocked`: something else is there.
  * - `unusable`: there can be no socket at this address.
  */
-export type SocketState = "live" | "busy" | "free" | "stale" | "forbidden" | "blocked" | "unusable";
+export type AddressState = "live" | "busy" | "free" | "stale" | "forbidden" | "blocked" | "unusable";
 
 /** Something that is wrong or worth knowing, and what to do about it. */
 export interface Finding {
@@ -34,7 +34,7 @@ export interface SocketExamination {
   /** As `unix:/path` or `unix:@name`. */
   readonly resolved: string | undefined;
   readonly path: { readonly text: string; readonly bytes: number; readonly limitBytes: number } | undefined;
-  readonly state: SocketState;
+  readonly state: AddressState;
   readonly file: FileFacts | undefined;
   readonly directory: DirectoryFacts | undefined;
   /** Names in the directory that belong to servers which are taking the path, or were killed when they did. */
@@ -110,7 +110,7 @@ function usualSockets(): { readonly sockets: Sockets; readonly finding: Finding 
     return { sockets: chooseSockets("auto"), finding: undefined };
   } catch (error) {
     if (!(error instanceof EarshotError)) throw error;
-    const text = `${error.message}; unset EARSHOT_TRANSPORT`;
+    const text = `${error.message}; or unset EARSHOT_TRANSPORT`;
     return { sockets: chooseSockets("net"), finding: { code: error.code, text } };
   }
 }
@@ -135,7 +135,7 @@ function lookAround(address: Address): Place {
   }
 }
 
-function stateWithout(file: FileFacts | undefined, error: EarshotError | undefined): SocketState {
+function stateWithout(file: FileFacts | undefined, error: EarshotError | undefined): AddressState {
   if (error?.code === "PERMISSION_DENIED") return "forbidden";
   if (error !== undefined) return "unusable";
   return file === undefined ? "free" : "blocked";
@@ -151,7 +151,7 @@ async function connect(sockets: Sockets, target: SocketTarget, timeoutMs: number
   }
 }
 
-function stateAfter(error: EarshotError, target: SocketTarget): SocketState {
+function stateAfter(error: EarshotError, target: SocketTarget): AddressState {
   const code = systemCode(error.cause);
   // An abstract name is gone with its server.
   if (code === "ECONNREFUSED") return target.kind === "path" ? "stale" : "free";

@@ -31,7 +31,8 @@ function runAs(t: TestContext, uid: number, copy: string, args: readonly string[
     process.argv.splice(1, 0, "earshot");
     await import("${copy}/bin/earshot.js");`;
   const argv = ["--input-type=module", "--eval", program, "--", ...args];
-  return new Program(t, process.execPath, argv, { cwd: copy }).ended;
+  const env = { ...process.env, EARSHOT_TRANSPORT: "auto" };
+  return new Program(t, process.execPath, argv, { cwd: copy, env }).ended;
 }
 
 test(
@@ -86,6 +87,7 @@ test("a directory for bare names that is not this user's alone stands in the way
   chmodSync(directory, 0o1777);
   mkdirSync(join(directory, `earshot-${STRANGER}`));
   const program = `
+    process.env.EARSHOT_TRANSPORT = "auto";
     process.env.TMPDIR = ${JSON.stringify(directory)};
     delete process.env.XDG_RUNTIME_DIR;
     process.setgid(${STRANGER});
@@ -140,7 +142,7 @@ test("an addon that is not built, or does not load, is told with its remedy", LI
   assert.equal(missing.code, 3);
 
   const demanded = await doctor({ EARSHOT_TRANSPORT: "native" });
-  assert.match(demanded.text, /^! Cannot use transport "native": .*; unset EARSHOT_TRANSPORT$/m);
+  assert.match(demanded.text, /^! Cannot use transport "native": .*; or unset EARSHOT_TRANSPORT$/m);
   assert.equal(demanded.code, 1);
 
   mkdirSync(join(copy, "build/Release"), { recursive: true });

@@ -221,7 +221,8 @@ test(
 
     const first = listenWith(t, [fd], "systemd:", options, ["--echo"]);
     await first.says("stderr", "listening on");
-    const heir = new Program(t, process.execPath, [EARSHOT, "listen", path, "--take-over", "--reply", "heir"]);
+    const env = { ...process.env, EARSHOT_TRANSPORT: "native" };
+    const heir = new Program(t, process.execPath, [EARSHOT, "listen", path, "--take-over", "--reply", "heir"], { env });
     await heir.says("stderr", "listening on");
     assert.equal((await first.ended).code, 0);
     assert.equal(await ask(t, path, "x"), "heir");

@@ -160,7 +160,7 @@ test("without the addon it is a warning that the manager cannot be told", LIMIT,
     const logger = { debug: silent, info: silent, warn: (_, text) => console.log(text), error: console.log };
     const server = await listen("${directory}/s", silent, { logger });
     await server.close();`;
-  const env = { ...process.env, NOTIFY_SOCKET: "/nowhere" };
+  const env = { ...process.env, NOTIFY_SOCKET: "/nowhere", EARSHOT_TRANSPORT: "auto" };
   const { stdout } = await new Program(t, process.execPath, ["--input-type=module", "--eval", program], { env }).ended;
   const lines = stdout.toString().split("\n");
   const told = lines.filter((line) => line.startsWith("cannot tell the service manager"));
