@@ -70,6 +70,8 @@ export interface Native {
   lock(fd: number): boolean;
   /** poll(2) without waiting. A pidfd is readable when its process is gone. */
   isReadable(fd: number): boolean;
+  /** The same: whether the other side is gone altogether; one that only sends no more is not. */
+  isHungUp(fd: number): boolean;
   /** getsockopt(2) at the level of the socket, where it is a number. */
   socketOption(fd: number, option: number): number;
   /** The address that it is bound to: a path with its NUL, an abstract name behind one, or nothing. */

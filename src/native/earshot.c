@@ -583,16 +583,25 @@ static napi_value lock(napi_env env, napi_callback_info info) {
   return from_bool(env, status == 0);
 }
 
-static napi_value is_readable(napi_env env, napi_callback_info info) {
+/* poll(2) without waiting: whether one of these has happened. */
+static napi_value poll_once(napi_env env, napi_callback_info info, short events) {
   napi_value args[MAX_ARGS];
   struct instance *instance;
-  struct pollfd poller = {.events = POLLIN};
+  struct pollfd poller = {.events = events};
   if (!read_arguments(env, info, args, &instance) || !read_int(env, args[0], &poller.fd)) return NULL;
   int status;
   do status = poll(&poller, 1, 0);
   while (status < 0 && errno == EINTR);
   if ((poller.revents & POLLNVAL) != 0) return throw_system(env, "poll", EBADF);
-  return status < 0 ? throw_system(env, "poll", errno) : from_bool(env, status > 0);
+  return status < 0 ? throw_system(env, "poll", errno) : from_bool(env, (poller.revents & events) != 0);
+}
+
+static napi_value is_readable(napi_env env, napi_callback_info info) {
+  return poll_once(env, info, POLLIN);
+}
+
+static napi_value is_hung_up(napi_env env, napi_callback_info info) {
+  return poll_once(env, info, POLLHUP | POLLERR);
 }
 
 /* ---- what the kernel knows of a socket ---- */
@@ -710,6 +719,7 @@ NAPI_MODULE_INIT() {
       FUNCTION("adopt", adopt),
       FUNCTION("lock", lock),
       FUNCTION("isReadable", is_readable),
+      FUNCTION("isHungUp", is_hung_up),
       FUNCTION("socketOption", socket_option),
       FUNCTION("socketName", socket_name),
       FUNCTION("peerCredentials", peer_credentials),

@@ -40,8 +40,8 @@ export class PlainChannel implements Channel, ConnectionOwner {
     }
     let spare = this.#spare;
     this.#spare = undefined;
-    // It has nothing to say before the message: the server has had enough of waiting for one.
-    if (spare?.transport.hasInput) {
+    // The server has had enough of waiting for a message.
+    if (spare?.transport.isPeerGone) {
       spare.abort(undefined);
       spare = undefined;
     }

@@ -20,7 +20,7 @@ export function memoryPair(options: MemoryOptions = {}): [Transport, Transport] 
 }
 
 class MemoryTransport implements Transport {
-  readonly hasInput = false;
+  readonly isPeerGone = false;
   readonly carriesDescriptors = false;
   readonly credentials = undefined;
   peer: MemoryTransport | undefined;

@@ -36,7 +36,7 @@ function onClose(this: OwnedSocket): void {
 
 /** The portable transport, over `node:net`. */
 export class NetTransport implements Transport {
-  readonly hasInput = false;
+  readonly isPeerGone = false;
   readonly carriesDescriptors = false;
   readonly credentials = undefined;
   readonly #socket: Socket;

@@ -28,8 +28,8 @@ export interface Transport {
   resume(): void;
   /** Closes both directions at once; what still waits inside is dropped. */
   close(): void;
-  /** Whether there is something to read, or the end, that was not told yet; `false` where nobody knows. */
-  readonly hasInput: boolean;
+  /** Whether the other side has closed, told or not; `false` where that is not known before it is told. */
+  readonly isPeerGone: boolean;
   readonly carriesDescriptors: boolean;
   /** Who is at the other end; `undefined` where that cannot be known. Asks the kernel each time. */
   readonly credentials: Credentials | undefined;

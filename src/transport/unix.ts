@@ -44,8 +44,8 @@ export class UnixTransport implements Transport, Pollable {
     this.#fd = fd;
   }
 
-  get hasInput(): boolean {
-    return !this.#isClosed && this.#poller.native.isReadable(this.#fd);
+  get isPeerGone(): boolean {
+    return this.#isClosed || this.#poller.native.isHungUp(this.#fd);
   }
 
   get credentials(): Credentials | undefined {

@@ -149,8 +149,10 @@ testNative("a socket is readable when something came, or the end", (t, native) =
   assert.equal(native.isReadable(near), true);
   native.read(near, Buffer.alloc(8));
   assert.equal(native.isReadable(near), false);
+  native.shutdown(far);
+  assert.deepEqual([native.isReadable(near), native.isHungUp(near)], [true, false]);
   native.close(far);
-  assert.equal(native.isReadable(near), true);
+  assert.deepEqual([native.isReadable(near), native.isHungUp(near)], [true, true]);
   native.connect(ours(t, native, native.socket(SOCK_STREAM)), address);
   assert.equal(native.isReadable(listening), true);
 });
