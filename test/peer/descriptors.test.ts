@@ -12,8 +12,7 @@ import { temporaryDirectory } from "../support/temp.js";
 import { connect, cut, outcome, rejection, serve, socketPath } from "./support.js";
 
 const IS_NATIVE = chooseSockets("auto").kind === "native";
-/** 100,000 in the long mode. */
-const ROUNDS = Number(process.env.EARSHOT_DESCRIPTOR_ROUNDS ?? 2_000);
+const ROUNDS = Number(process.env.EARSHOT_DESCRIPTOR_ROUNDS ?? 100_000);
 
 interface Setting {
   readonly child: Child;

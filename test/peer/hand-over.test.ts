@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -7,6 +8,7 @@ import { chooseSockets } from "../../src/transport/kind.js";
 import { Child, until } from "../support/children.js";
 import { compileFixture } from "../support/starter.js";
 import { temporaryDirectory } from "../support/temp.js";
+import { requireTool } from "../support/tools.js";
 import { connect, outcome, rejection, serve, socketPath } from "./support.js";
 
 const IS_NATIVE = chooseSockets("auto").kind === "native";
@@ -50,35 +52,52 @@ async function startVersion(t: TestContext, program: string, address: string, ve
   return child;
 }
 
+/** The first version, which the tool starts when the first caller comes. */
+async function activate(t: TestContext, [address, program, log]: readonly [string, string, string]) {
+  const args = ["-l", address, "-E", "EARSHOT_TRANSPORT=native", process.execPath, program, "systemd:", "1", log];
+  const child = spawn("systemd-socket-activate", args, { stdio: ["ignore", "ignore", "inherit"] });
+  t.after(() => child.kill("SIGKILL"));
+  await until(() => existsSync(address), "the socket");
+  return { ended: new Promise((resolve) => child.once("exit", resolve)) };
+}
+
 if (IS_NATIVE) {
-  test(`${VERSIONS} versions take over from each other while ${CLIENTS} clients send: none refused, lost or doubled`, async (t) => {
-    const directory = temporaryDirectory(t);
-    const [address, log] = [join(directory, "s"), join(temporaryDirectory(t), "log")];
-    const program = await compileFixture(t, "version-server");
-    let current = await startVersion(t, program, address, 1, log);
-    const senders = Array.from({ length: CLIENTS }, (_, name) => new Sender(address, name));
-    const running = Promise.all(senders.map((sender) => sender.run()));
-    for (let version = 2; version <= VERSIONS; version++) {
-      const next = await startVersion(t, program, address, version, log);
-      await current.ended;
-      current = next;
-      const before = senders.map(({ sent }) => sent);
-      await until(
-        () => senders.every(({ sent }, index) => sent > before[index]! + 5),
-        "all to be served by the new one",
+  for (const origin of ["a file of its own", "systemd-socket-activate"]) {
+    test(`from ${origin}: ${VERSIONS} versions take over while ${CLIENTS} clients send, none refused, lost or doubled`, async (t) => {
+      const isActivated = origin === "systemd-socket-activate";
+      if (isActivated && !requireTool(t, origin)) return;
+      const directory = temporaryDirectory(t);
+      const [address, log] = [join(directory, "s"), join(temporaryDirectory(t), "log")];
+      const program = await compileFixture(t, "version-server");
+      const first = isActivated
+        ? await activate(t, [address, program, log])
+        : await startVersion(t, program, address, 1, log);
+      let current: { readonly ended: Promise<unknown> } = first;
+      const senders = Array.from({ length: CLIENTS }, (_, name) => new Sender(address, name));
+      const running = Promise.all(senders.map((sender) => sender.run()));
+      await until(() => senders.every(({ sent }) => sent > 5), "all to be served by the first");
+      for (let version = 2; version <= VERSIONS; version++) {
+        const next = await startVersion(t, program, address, version, log);
+        await current.ended;
+        current = next;
+        const before = senders.map(({ sent }) => sent);
+        await until(
+          () => senders.every(({ sent }, index) => sent > before[index]! + 5),
+          "all to be served by the new one",
+        );
+      }
+      for (const sender of senders) sender.isDone = true;
+      await running;
+      const expected = senders.flatMap(({ sent }, name) =>
+        Array.from({ length: sent }, (_, index) => `${name} ${index}`),
       );
-    }
-    for (const sender of senders) sender.isDone = true;
-    await running;
-    const expected = senders.flatMap(({ sent }, name) =>
-      Array.from({ length: sent }, (_, index) => `${name} ${index}`),
-    );
-    const handled = readFileSync(log, "utf8").trimEnd().split("\n");
-    assert.equal(handled.length, expected.length);
-    assert.deepEqual(new Set(handled), new Set(expected));
-    assert.deepEqual(readdirSync(directory), ["s"]);
-    for (const sender of senders) assert.ok(sender.replies.has(String(VERSIONS)));
-  });
+      const handled = readFileSync(log, "utf8").trimEnd().split("\n");
+      assert.equal(handled.length, expected.length);
+      assert.deepEqual(new Set(handled), new Set(expected));
+      assert.deepEqual(readdirSync(directory), ["s"]);
+      for (const sender of senders) assert.ok(sender.replies.has(String(VERSIONS)));
+    });
+  }
 
   test("the old one finishes what it has in hand, and leaves the file to the new one, which removes it", async (t) => {
     const address = socketPath(t);
