@@ -48,6 +48,7 @@ function ask({ listening, near, far }) {
   native.peerCredentials(far);
   native.peerGroups(far);
   native.isReadable(native.peerPidfd(far));
+  native.isHungUp(far);
   const file = openSync(__filename);
   native.lock(file);
   native.close(native.duplicate(file));

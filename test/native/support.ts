@@ -58,6 +58,11 @@ export function descriptors(): number[] {
   return readdirSync("/proc/self/fd").map(Number);
 }
 
+/** What is open that was not. Some of what was may be gone: it was the loader's. */
+export function openedSince(before: readonly number[]): number[] {
+  return descriptors().filter((fd) => !before.includes(fd));
+}
+
 /** What open(2) was given, as the kernel tells: O_CLOEXEC, O_NONBLOCK. */
 export function flagsOf(fd: number): { isCloseOnExec: boolean; isNonBlocking: boolean } {
   const [, octal = ""] = /^flags:\s*(\d+)/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, "utf8")) ?? [];
