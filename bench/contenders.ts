@@ -1,4 +1,4 @@
-import { dial, listen } from "earshot";
+import { dial, listen, type Message } from "earshot";
 import { dialBaseline, serveBaseline } from "./baseline.js";
 
 /** A client as the workloads use it. */
@@ -21,10 +21,16 @@ export const CONTENDERS: Readonly<Record<string, Contender>> = {
     serve: (path) => serveBaseline(path, (payload) => (payload.length <= ECHO_BYTES ? payload : SHORT)),
     dial: dialBaseline,
   },
-  earshot: {
-    async serve(path) {
-      await listen(path, (message) => (message.byteLength <= ECHO_BYTES ? message.bytes : SHORT));
-    },
-    dial: (path) => dial(path),
-  },
+  "earshot over net": earshot("net"),
+  earshot: earshot("native"),
 };
+
+function earshot(transport: "native" | "net"): Contender {
+  return {
+    async serve(path) {
+      const handle = (message: Message) => (message.byteLength <= ECHO_BYTES ? message.bytes : SHORT);
+      await listen(path, handle, { transport });
+    },
+    dial: (path) => dial(path, { transport }),
+  };
+}

@@ -7,6 +7,7 @@ import { parseArgs } from "node:util";
 import { CONTENDERS } from "./contenders.js";
 import { measureIdleMemory } from "./memory.js";
 import { measureStartup } from "./startup.js";
+import { countSyscalls } from "./syscalls.js";
 import { WORKLOADS } from "./workloads.js";
 
 const { values } = parseArgs({ options: { rounds: { type: "string", default: "7" }, only: { type: "string" } } });
@@ -20,38 +21,53 @@ interface Row {
   readonly results: Readonly<Record<string, number[]>>;
 }
 
-async function startServer(kind: string, path: string): Promise<ChildProcess> {
-  const child = fork(fileURLToPath(new URL("server.ts", import.meta.url)), [kind, path], {
+/** @param side `server.ts` or `client.ts` */
+async function start(side: string, kind: string, path: string): Promise<ChildProcess> {
+  const child = fork(fileURLToPath(new URL(side, import.meta.url)), [kind, path], {
     execArgv: ["--import", "tsx", "--expose-gc"],
   });
-  await new Promise((resolve, reject) => child.once("message", resolve).once("exit", reject));
+  await answer(child);
   return child;
 }
 
-async function measureWorkloads(): Promise<Row[]> {
+function answer(child: ChildProcess): Promise<unknown> {
+  return new Promise((resolve, reject) => child.once("message", resolve).once("exit", reject));
+}
+
+async function measureWorkloads(): Promise<void> {
   const servers = new Map<string, { child: ChildProcess; path: string }>();
   for (const kind of Object.keys(CONTENDERS)) {
     const path = join(directory, `${kind}.sock`);
-    servers.set(kind, { child: await startServer(kind, path), path });
+    servers.set(kind, { child: await start("server.ts", kind, path), path });
   }
-  const rows: Row[] = [];
-  for (const { name, unit, isLowerBetter = false, run } of WORKLOADS) {
+  for (const { name, unit, isLowerBetter = false } of WORKLOADS) {
     if (values.only !== undefined && !name.includes(values.only)) continue;
+    const clients = new Map<string, ChildProcess>();
+    for (const [kind, { path }] of servers) clients.set(kind, await start("client.ts", kind, path));
     const results: Record<string, number[]> = {};
     // Alternating, so that what else the machine does falls on all alike; the first round only warms up.
     for (let round = 0; round <= rounds; round++) {
-      for (const [kind, contender] of Object.entries(CONTENDERS)) {
-        const path = servers.get(kind)?.path ?? "";
-        const result = await run(contender, path);
+      for (const [kind, client] of clients) {
+        client.send(name);
+        const result = Number(await answer(client));
         results[kind] ??= [];
         if (round > 0) results[kind].push(result);
       }
     }
-    rows.push({ name, unit, isLowerBetter, results });
-    printRow(rows.at(-1) as Row);
+    for (const client of clients.values()) client.kill();
+    printRow({ name, unit, isLowerBetter, results });
+  }
+  if (values.only === undefined) {
+    for (const [kind, { path }] of servers) printSyscalls(kind, path);
   }
   for (const { child } of servers.values()) child.kill();
-  return rows;
+}
+
+function printSyscalls(kind: string, path: string): void {
+  for (const inFlight of [1, 256]) {
+    const counts = countSyscalls(directory, kind, path, inFlight) ?? "strace is not installed";
+    console.log(`system calls of a client for each message, ${inFlight} in flight: ${kind}: ${counts}`);
+  }
 }
 
 function median(numbers: readonly number[]): number {

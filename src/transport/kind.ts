@@ -56,6 +56,8 @@ function fromEnvironment(): "auto" | TransportKind {
   throw new EarshotError("INVALID_ARGUMENT", fact);
 }
 
+let net: Promise<typeof import("./net.js")> | undefined;
+
 /** Loaded when it is needed: a command-line tool that has the addon need not. */
 function netSockets(missing: string | undefined): Sockets {
   return {
@@ -64,7 +66,9 @@ function netSockets(missing: string | undefined): Sockets {
     descriptors: undefined,
     listen: async (target, options) => (await import("./net-listener.js")).listenNet(target, options),
     dial: async (target, options) => {
-      const { connectNet } = await import("./net.js");
+      // An import costs as much as a connection, also the second time.
+      net ??= import("./net.js");
+      const { connectNet } = await net;
       return dialSocket(target, options, (signal) => connectNet(target, signal()));
     },
   };
