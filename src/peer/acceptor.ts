@@ -26,6 +26,8 @@ import type { FullReply, Handler, ListenOptions } from "./server.js";
 /** So many connections that cannot be let in are kept for the moment that it takes to tell them why they are refused. */
 const MAX_REFUSALS = 64;
 
+const NONE: readonly number[] = [];
+
 /** How long closing waits for the first bytes of those who have just connected. */
 const HEAR_OUT_MS = 100;
 
@@ -219,6 +221,10 @@ export class Acceptor implements ConnectionOwner {
   }
 
   #reply(connection: Connection, exchange: Exchange, reply: unknown): void {
+    if (exchange.received.length === 0 && isBody(reply)) {
+      connection.reply(exchange, reply, NONE);
+      return;
+    }
     try {
       const { data, descriptors } = asFullReply(reply);
       connection.reply(exchange, data, duplicateAll(this.#setup.descriptors, descriptors));

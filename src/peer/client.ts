@@ -25,7 +25,7 @@ import {
   type Logger,
   withDefaults,
 } from "./options.js";
-import { checkBody, Pending, type WaitOptions } from "./pending.js";
+import { checkBody, type Origin, Pending, type WaitOptions } from "./pending.js";
 import { PlainChannel } from "./plain-channel.js";
 
 /** All sizes in bytes, all times in milliseconds. */
@@ -78,7 +78,7 @@ export class Client implements AsyncDisposable {
   /** Resolves when the client is closed, with the reason; never rejects. */
   readonly closed: Promise<EarshotError | undefined>;
   readonly #channel: Channel;
-  readonly #descriptors: DescriptorTable | undefined;
+  readonly #sends: Origin;
   #isClosing = false;
 
   /** @internal use `dial` */
@@ -89,7 +89,7 @@ export class Client implements AsyncDisposable {
     descriptors: DescriptorTable | undefined,
   ) {
     this.address = address;
-    this.#descriptors = descriptors;
+    this.#sends = { op: "send", address, table: descriptors };
     this.#channel = channel;
     this.closed = closed;
   }
@@ -109,9 +109,9 @@ export class Client implements AsyncDisposable {
   send(data: string | Uint8Array, options?: SendOptions): Promise<Message> {
     return new Promise((resolve, reject) => {
       const body = checkBody(data, "this message");
-      const pending = new Pending("send", this.address, body, resolve, reject, this.#descriptors);
+      const pending = new Pending(this.#sends, body, resolve, reject);
       if (options?.descriptors !== undefined) {
-        pending.descriptors = duplicateAll(this.#descriptors, options.descriptors);
+        pending.descriptors = duplicateAll(this.#sends.table, options.descriptors);
       }
       if (options === undefined || this.#limit(pending, options)) this.#channel.send(pending);
     });
@@ -121,7 +121,7 @@ export class Client implements AsyncDisposable {
   system(order: object, options: WaitOptions): Promise<Message> {
     return new Promise((resolve, reject) => {
       const body = JSON.stringify(order);
-      const pending = new Pending("send", this.address, body, resolve, reject, this.#descriptors);
+      const pending = new Pending(this.#sends, body, resolve, reject);
       pending.isSystem = true;
       if (this.#limit(pending, options)) this.#channel.send(pending);
     });
@@ -131,7 +131,7 @@ export class Client implements AsyncDisposable {
   async ping(options?: WaitOptions): Promise<Pong> {
     const startedAt = performance.now();
     await new Promise<Message>((resolve, reject) => {
-      const pending = new Pending("ping", this.address, "", resolve, reject, undefined);
+      const pending = new Pending({ ...this.#sends, op: "ping" }, "", resolve, reject);
       if (options === undefined || this.#limit(pending, options)) this.#channel.ping(pending);
     });
     return { roundTripMs: performance.now() - startedAt, app: this.#channel.app };

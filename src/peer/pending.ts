@@ -10,29 +10,29 @@ export interface WaitOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What all sends, or all pings, of a client have in common. */
+export interface Origin {
+  readonly op: Operation;
+  readonly address: string;
+  readonly table: DescriptorTable | undefined;
+}
+
+interface Limit {
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal | undefined;
+  readonly onAbort: () => void;
+}
+
 /** A promise of the caller's, until the session settles it. */
 export class Pending extends Request {
-  readonly #op: Operation;
-  readonly #address: string;
+  readonly #origin: Origin;
   readonly #resolve: (message: Message) => void;
   readonly #reject: (error: EarshotError) => void;
-  readonly #table: DescriptorTable | undefined;
-  #timeoutMs = 0;
-  #signal: AbortSignal | undefined;
-  #onAbort: (() => void) | undefined;
+  #limit: Limit | undefined;
 
-  constructor(
-    op: Operation,
-    address: string,
-    body: Body,
-    resolve: (message: Message) => void,
-    reject: (error: EarshotError) => void,
-    table: DescriptorTable | undefined,
-  ) {
+  constructor(origin: Origin, body: Body, resolve: (message: Message) => void, reject: (error: EarshotError) => void) {
     super();
-    this.#table = table;
-    this.#op = op;
-    this.#address = address;
+    this.#origin = origin;
     this.body = body;
     this.#resolve = resolve;
     this.#reject = reject;
@@ -40,19 +40,15 @@ export class Pending extends Request {
 
   /** From now on it may be given up. */
   limit(timeoutMs: number, signal: AbortSignal | undefined, cancel: (request: Request) => void): void {
-    if (timeoutMs > 0) {
-      this.#timeoutMs = timeoutMs;
-      this.deadlineAt = performance.now() + timeoutMs;
-    }
-    if (signal === undefined) return;
-    this.#signal = signal;
-    this.#onAbort = () => cancel(this);
-    signal.addEventListener("abort", this.#onAbort, { once: true });
+    if (timeoutMs > 0) this.deadlineAt = performance.now() + timeoutMs;
+    const onAbort = () => cancel(this);
+    this.#limit = { timeoutMs, signal, onAbort };
+    signal?.addEventListener("abort", onAbort, { once: true });
   }
 
   override onReply(message: Message, descriptors: readonly number[]): void {
     this.#unlisten();
-    const table = this.#table;
+    const { table } = this.#origin;
     if (descriptors.length > 0 && table !== undefined) {
       Message.withDescriptors(
         message,
@@ -64,23 +60,24 @@ export class Pending extends Request {
 
   override onFailure(code: ErrorCode, fact: string, delivery: Delivery, details: FailureDetails = {}): void {
     this.#unlisten();
-    for (const descriptor of this.descriptors) this.#table?.close(descriptor);
+    const signal = this.#limit?.signal;
+    for (const descriptor of this.descriptors) this.#origin.table?.close(descriptor);
     this.descriptors = [];
-    const cause = code === "CANCELLED" && this.#signal?.aborted ? this.#signal.reason : details.cause;
+    const cause = code === "CANCELLED" && signal?.aborted ? signal.reason : details.cause;
     const { remoteCode } = details;
-    this.#reject(failure(code, this.#op, this.#address, this.#explain(code, fact), { delivery, cause, remoteCode }));
+    const { op, address } = this.#origin;
+    this.#reject(failure(code, op, address, this.#explain(code, fact), { delivery, cause, remoteCode }));
   }
 
   #explain(code: ErrorCode, fact: string): string {
-    if (code === "TIMEOUT") return `no reply within ${this.#timeoutMs} ms`;
+    if (code === "TIMEOUT") return `no reply within ${this.#limit?.timeoutMs ?? 0} ms`;
     if (code === "CANCELLED") return "its signal was aborted";
     if (code === "HANDLER_FAILED") return `the handler failed: ${fact}`;
     return fact;
   }
 
   #unlisten(): void {
-    if (this.#onAbort !== undefined) this.#signal?.removeEventListener("abort", this.#onAbort);
-    this.#onAbort = undefined;
+    this.#limit?.signal?.removeEventListener("abort", this.#limit.onAbort);
   }
 }
 

@@ -7,6 +7,7 @@ import type { Assembly } from "./assembly.js";
 import { Deadlines } from "./deadlines.js";
 import type { DescriptorQueue } from "./descriptors.js";
 import { Fifo } from "./fifo.js";
+import { IdTable } from "./id-table.js";
 import type { BodyReader, Incoming } from "./incoming.js";
 import type { OutputOwner } from "./output.js";
 import { Exchange, type SessionHost, type SessionLimits } from "./session.js";
@@ -44,7 +45,7 @@ export class Inbound implements OutputOwner<Exchange> {
   readonly #memory: Memory;
   readonly #resetter: Resetter;
   readonly #reader: BodyReader;
-  readonly #exchanges = new Map<number, IncomingExchange>();
+  readonly #exchanges = new IdTable<IncomingExchange>();
   readonly #ready = new Fifo<IncomingExchange>();
   #deadlines: Deadlines<Exchange> | undefined;
   #heldDescriptors = 0;
@@ -199,7 +200,7 @@ export class Inbound implements OutputOwner<Exchange> {
   /** The connection is gone; returns those that a handler is busy with. */
   lost(): Exchange[] {
     this.#current = undefined;
-    const all = [...this.#exchanges.values()];
+    const all = this.#exchanges.values();
     const handling = all.filter((exchange) => this.#giveUp(exchange));
     for (const answered of all) this.#forget(answered);
     return handling;
@@ -209,7 +210,9 @@ export class Inbound implements OutputOwner<Exchange> {
   tick(now: number, isPaused: boolean): Exchange[] {
     if (!isPaused && now >= this.#nextProgressCheck) this.#checkProgress(now);
     const due = this.#deadlines?.expire(now) ?? [];
-    return due.filter((exchange) => this.#exchanges.has(exchange.id) && this.#giveUp(exchange as IncomingExchange));
+    return due.filter(
+      (exchange) => this.#exchanges.get(exchange.id) === exchange && this.#giveUp(exchange as IncomingExchange),
+    );
   }
 
   #hold(exchange: IncomingExchange): void {

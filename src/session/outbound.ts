@@ -5,11 +5,14 @@ import { FrameType } from "../wire/frame.js";
 import { Deadlines } from "./deadlines.js";
 import type { DescriptorQueue } from "./descriptors.js";
 import { Fifo } from "./fifo.js";
+import { IdTable } from "./id-table.js";
 import type { Resetter } from "./inbound.js";
-import type { BodyReader, Incoming } from "./incoming.js";
+import type { BodyReader } from "./incoming.js";
 import type { Output, OutputOwner } from "./output.js";
 import { type Excess, excessOf, type PeerLimits } from "./peer-limits.js";
 import type { FailureDetails, Request, SessionHost } from "./session.js";
+
+const NONE: readonly number[] = [];
 
 /** So many messages may be under way before the server has said how many it takes. */
 export const FIRST_IN_FLIGHT = 32;
@@ -21,14 +24,6 @@ interface Memory extends PeerLimits {
   readonly peerMaxInFlight: number | undefined;
 }
 
-/** The reply to one request, as it comes in. */
-interface Reply extends Incoming {
-  readonly request: Request;
-  readonly requestBytes: number;
-  isBegun: boolean;
-  descriptors: readonly number[];
-}
-
 /** The messages that this side began: from `send` until each is settled, exactly once. */
 export class Outbound implements OutputOwner<Request> {
   readonly type = FrameType.OPEN;
@@ -37,13 +32,13 @@ export class Outbound implements OutputOwner<Request> {
   readonly #maxMessageBytes: number;
   readonly #memory: Memory;
   readonly #resetter: Resetter;
-  readonly #pending = new Map<number, Reply>();
+  readonly #pending = new IdTable<Request>();
   readonly #waiting = new Fifo<Request>();
   #deadlines: Deadlines<Request> | undefined;
   #output: Output<Request> | undefined;
   /** How many are with the output and not begun. */
   #queued = 0;
-  #current: Reply | undefined;
+  #current: Request | undefined;
 
   constructor(host: SessionHost, reader: BodyReader, maxMessageBytes: number, memory: Memory, resetter: Resetter) {
     this.#host = host;
@@ -95,15 +90,8 @@ export class Outbound implements OutputOwner<Request> {
     request.id = this.#memory.lastId === 0 ? 1 : this.#memory.lastId + 2;
     this.#memory.lastId = request.id;
     request.state = "sent";
-    const requestBytes = request.body.length;
-    this.#pending.set(request.id, {
-      request,
-      requestBytes,
-      assembly: undefined,
-      deadlineMs: -1,
-      isBegun: false,
-      descriptors: [],
-    });
+    request.sentLength = request.body.length;
+    this.#pending.set(request.id, request);
     return request.id;
   }
 
@@ -119,28 +107,27 @@ export class Outbound implements OutputOwner<Request> {
   }
 
   onData(frame: FrameDecoder, descriptors: DescriptorQueue): void {
-    const reply = this.#pending.get(frame.exchange);
-    this.#current = reply;
-    if (reply === undefined) {
+    const request = this.#pending.get(frame.exchange);
+    this.#current = request;
+    if (request === undefined) {
       // An answer that comes after its request was given up; ids are never used again, so it can meet no other.
       if (frame.exchange > this.#memory.lastId)
         throw violation(`an answer to exchange ${frame.exchange}, which was not opened`);
       this.#host.closeDescriptors(descriptors.take(frame.descriptors));
       return;
     }
-    if (reply.isBegun && frame.descriptors > 0) throw violation("a later frame of a reply that has descriptors");
-    if (frame.descriptors > 0) reply.descriptors = descriptors.take(frame.descriptors);
-    this.#reader.begin(frame, !reply.isBegun);
-    reply.isBegun = true;
+    if (request.isReplyBegun && frame.descriptors > 0) throw violation("a later frame of a reply that has descriptors");
+    if (frame.descriptors > 0) request.replyDescriptors = descriptors.take(frame.descriptors);
+    this.#reader.begin(frame, !request.isReplyBegun);
+    request.isReplyBegun = true;
   }
 
   onPayload(frame: FrameDecoder, bytes: Buffer, start: number, end: number): void {
-    const reply = this.#current;
-    if (reply === undefined) return;
-    const progress = this.#reader.take(frame, reply, bytes, start, end);
+    const request = this.#current;
+    if (request === undefined) return;
+    const progress = this.#reader.take(frame, request, bytes, start, end);
     if (progress === "more") return;
     this.#current = undefined;
-    const { request } = reply;
     if (progress === "too-large") {
       const { id } = request;
       const fact = `the reply is larger than ${this.#maxMessageBytes} bytes (maxMessageBytes of this side)`;
@@ -148,29 +135,29 @@ export class Outbound implements OutputOwner<Request> {
       this.#resetter.sendReset(id, "CANCELLED");
       return;
     }
-    const { descriptors } = reply;
-    reply.descriptors = [];
+    const { replyDescriptors } = request;
+    request.replyDescriptors = NONE;
     this.#release(request);
-    request.onReply(progress, descriptors);
+    request.onReply(progress, replyDescriptors);
   }
 
   onReset(id: number, failure: Failure): void {
-    const reply = this.#pending.get(id);
-    if (reply === undefined) {
+    const request = this.#pending.get(id);
+    if (request === undefined) {
       if (id > this.#memory.lastId) throw violation(`a reset of exchange ${id}, which was not opened`);
       return;
     }
-    if (reply === this.#current) this.#current = undefined;
+    if (request === this.#current) this.#current = undefined;
     // A reply can be too large as well, and then the message was handled.
-    const isTooLarge = reply.requestBytes > (this.#memory.peerMaxMessageBytes ?? Infinity);
+    const isTooLarge = request.sentLength > (this.#memory.peerMaxMessageBytes ?? Infinity);
     const isUnsent = failure.code === "OVERLOADED" || (failure.code === "MESSAGE_TOO_LARGE" && isTooLarge);
     const details = failure.remoteCode === "" ? undefined : { remoteCode: failure.remoteCode };
-    this.#settle(reply.request, failure.code, failure.text, isUnsent ? "unsent" : "unknown", details);
+    this.#settle(request, failure.code, failure.text, isUnsent ? "unsent" : "unknown", details);
   }
 
   /** The other side will not handle exchanges above `lastId`, nor anything that is not out yet. */
   refuseAfter(lastId: number, code: ErrorCode, fact: string): void {
-    for (const { request } of [...this.#pending.values()]) {
+    for (const request of this.#pending.values()) {
       if (request.id > lastId) this.#settle(request, code, fact, "unsent");
     }
     this.#failUnsent(code, fact);
@@ -178,7 +165,7 @@ export class Outbound implements OutputOwner<Request> {
 
   lost(code: ErrorCode, fact: string, cause: unknown): void {
     this.#current = undefined;
-    for (const { request } of [...this.#pending.values()]) {
+    for (const request of this.#pending.values()) {
       this.#settle(request, code, fact, "unknown", { cause });
     }
     this.#failUnsent(code, fact, { cause });
@@ -238,10 +225,11 @@ export class Outbound implements OutputOwner<Request> {
 
   /** Those that did not leave, and those of a reply that nobody gets. */
   #closeDescriptors(request: Request): void {
-    const received = this.#pending.get(request.id)?.descriptors ?? [];
-    if (request.descriptors.length === 0 && received.length === 0) return;
-    this.#host.closeDescriptors([...request.descriptors, ...received]);
-    request.descriptors = [];
+    const { descriptors, replyDescriptors } = request;
+    if (descriptors.length === 0 && replyDescriptors.length === 0) return;
+    this.#host.closeDescriptors([...descriptors, ...replyDescriptors]);
+    request.descriptors = NONE;
+    request.replyDescriptors = NONE;
   }
 
   /** Frees everything that a request holds, whatever its state. */
@@ -250,7 +238,7 @@ export class Outbound implements OutputOwner<Request> {
     request.state = "settled";
     this.#closeDescriptors(request);
     // The rest of a reply that is half there concerns nobody.
-    if (this.#current?.request === request) this.#current = undefined;
+    if (this.#current === request) this.#current = undefined;
     this.#deadlines?.delete(request);
     if (state === "waiting") this.#waiting.drop(request);
     else if (state === "queued") {
@@ -258,6 +246,7 @@ export class Outbound implements OutputOwner<Request> {
       this.#output?.dropWaiting(request);
     } else {
       this.#pending.delete(request.id);
+      request.assembly = undefined;
       if (request.sentBytes > 0) this.#output?.dropRest(request);
     }
     request.body = "";

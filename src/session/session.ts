@@ -2,6 +2,7 @@ import type { Delivery, EarshotError, ErrorCode } from "../errors.js";
 import type { Message } from "../message.js";
 import type { FailureName } from "../wire/failure.js";
 import type { AppInfo, Hello } from "../wire/hello.js";
+import type { Assembly } from "./assembly.js";
 
 /** What can be sent. Bytes must stay unchanged until the exchange is settled: large ones are not copied. */
 export type Body = string | Uint8Array;
@@ -123,8 +124,17 @@ export abstract class Outgoing {
   isSystem = false;
   /** Go with its first frame, and are the transport's from then on. */
   descriptors: readonly number[] = NONE;
-  /** When its caller gives up, in the clock of the host. */
-  deadlineAt = Infinity;
+  /** 0 is none: a small integer costs nothing, where `Infinity` would be an object of its own for each message. */
+  #deadline = 0;
+
+  /** When its caller gives up, in the clock of the host: the next whole millisecond, or `Infinity`. */
+  get deadlineAt(): number {
+    return this.#deadline === 0 ? Infinity : this.#deadline;
+  }
+
+  set deadlineAt(at: number) {
+    this.#deadline = at === Infinity ? 0 : Math.max(1, Math.ceil(at));
+  }
 }
 
 export type RequestState = "new" | "waiting" | "queued" | "sent" | "settled";
@@ -133,6 +143,13 @@ export type RequestState = "new" | "waiting" | "queued" | "sent" | "settled";
 export abstract class Request extends Outgoing {
   state: RequestState = "new";
   id = 0;
+  /** How many bytes left; the body itself is let go when it is out. */
+  sentLength = 0;
+  // Its reply, as it comes in: here, because an object of its own for each message would cost more.
+  assembly: Assembly | undefined = undefined;
+  deadlineMs = -1;
+  isReplyBegun = false;
+  replyDescriptors: readonly number[] = NONE;
 
   /** @param descriptors came with the reply, and are the receiver's to close */
   abstract onReply(message: Message, descriptors: readonly number[]): void;
