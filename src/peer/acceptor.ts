@@ -21,7 +21,8 @@ import {
   type LISTEN_DEFAULTS,
   type Logger,
 } from "./options.js";
-import type { FullReply, Handler, ListenOptions } from "./server.js";
+import { asFullReply, describe, isBody, isThenable } from "./reply.js";
+import type { Handler, ListenOptions } from "./server.js";
 
 /** So many connections that cannot be let in are kept for the moment that it takes to tell them why they are refused. */
 const MAX_REFUSALS = 64;
@@ -275,31 +276,4 @@ export class Acceptor implements ConnectionOwner {
     clearTimeout(this.#graceTimer);
     this.#resolveClosed();
   }
-}
-
-/** Anything can be thrown, also what `String` cannot take. */
-function describe(thrown: unknown): string {
-  try {
-    return String(thrown);
-  } catch {
-    return Object.prototype.toString.call(thrown);
-  }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
-}
-
-/** @throws EarshotError `INVALID_ARGUMENT` */
-function asFullReply(reply: unknown): FullReply {
-  if (reply === undefined) return { data: "" };
-  if (isBody(reply)) return { data: reply };
-  if (typeof reply === "object" && reply !== null && "data" in reply && isBody(reply.data)) return reply as FullReply;
-  const kind = reply === null ? "null" : typeof reply;
-  const text = `a reply is a string, a Uint8Array or nothing; the handler returned ${kind} (JSON.stringify it?)`;
-  throw new EarshotError("INVALID_ARGUMENT", text);
-}
-
-function isBody(value: unknown): value is string | Uint8Array {
-  return typeof value === "string" || value instanceof Uint8Array;
 }

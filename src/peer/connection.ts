@@ -153,7 +153,8 @@ export class Connection implements TransportEvents, SessionHost, Holder {
   }
 
   now(): number {
-    return Math.floor(performance.now());
+    // What was read together came at one time.
+    return this.#flush === "receiving" ? this.lastActiveAt : Math.floor(performance.now());
   }
 
   write(chunks: readonly Uint8Array[], descriptors?: readonly number[]): boolean {
@@ -236,10 +237,9 @@ export class Connection implements TransportEvents, SessionHost, Holder {
 
   #begin(wire: "framed" | "plain", bytes: Buffer): void {
     this.#firstBytes = undefined;
-    // The plain wire has no word for it.
-    if (wire === "plain" && this.#refusal !== undefined) return this.abort(this.#refusal);
     this.#session = makeSession(wire, this, this.#setup, this.#refusal);
-    this.#session.receive(bytes);
+    if (wire === "plain" && this.#refusal !== undefined) this.abort(this.#refusal);
+    else this.#session.receive(bytes);
   }
 
   /** The session; one that rested is there again. */
@@ -273,7 +273,6 @@ export class Connection implements TransportEvents, SessionHost, Holder {
     return this.#reading.waitingSince > 0 ? Math.min(next, this.#reading.waitingSince + PATIENCE_MS) : next;
   }
 
-  /** @internal the timer. */
   tickNow(): void {
     this.#alarm = undefined;
     const now = this.now();

@@ -6,6 +6,8 @@ import { Assembly } from "./assembly.js";
 /** Small messages that came in one read share a copy of it, up to this size: one allocation, and little kept by accident. */
 const SHARED_COPY_BYTES = 16_384;
 
+const LOOP_BYTES = 256;
+
 export interface Clock {
   now(): number;
 }
@@ -135,8 +137,14 @@ export class BodyReader {
       const copyEnd = Math.min(bytes.length, start + SHARED_COPY_BYTES);
       this.#copy = Buffer.allocUnsafe(copyEnd - start);
       this.#copyStart = start;
-      bytes.copy(this.#copy, 0, start, copyEnd);
+      copyTo(this.#copy, bytes, start, copyEnd);
     }
     return new Message(this.#copy, start - this.#copyStart, end - this.#copyStart);
   }
+}
+
+/** For a few bytes the loop is several times faster than `copy`, which makes a view first. */
+function copyTo(target: Buffer, bytes: Buffer, start: number, end: number): void {
+  if (end - start > LOOP_BYTES) bytes.copy(target, 0, start, end);
+  else for (let index = start; index < end; index++) target[index - start] = bytes[index] ?? 0;
 }

@@ -243,7 +243,7 @@ export class Output<T extends Outgoing> {
   #closeSegment(): void {
     const end = this.#arena.used;
     if (end === this.#segmentStart) return;
-    this.#chunks.push(this.#arena.buffer.subarray(this.#segmentStart, end));
+    this.#chunks.push(this.#arena.view(this.#segmentStart, end));
     this.#chunkBytes += end - this.#segmentStart;
     this.#segmentStart = end;
   }

@@ -32,7 +32,10 @@ export async function dialSocket(
         if (systemCode(error) !== "EAGAIN") throw fromSystem(error, "dial", target.text);
         const pauseMs = retryMs * (0.5 + Math.random());
         if (pauseMs > limit.leftMs) throw fromSystem(error, "dial", target.text);
-        await pause(pauseMs, limit.signal);
+        await pause(pauseMs, limit.signal).catch((reason: EarshotError) => {
+          // The queue is why the time is up.
+          throw reason.code === "TIMEOUT" ? fromSystem(error, "dial", target.text) : reason;
+        });
       }
     }
   } finally {
