@@ -37,10 +37,22 @@ const commands = {
   },
 };
 
+/** What only listens is no part of a command that only dials, and would drag half of the library along. */
+const dialingOnly = {
+  name: "dialing-only",
+  setup({ onResolve }) {
+    onResolve({ filter: /^\.\/(unix|net)-listener\.js$/ }, ({ path }) => ({ path, external: true }));
+  },
+};
+const DIALING = ["send", "ping", "no-command"];
+
 rmSync(`${root}dist`, { recursive: true, force: true });
 await bundle("src/index.ts", "dist");
 await bundle("src/cli/main.ts", "dist", { entryNames: "cli", plugins: [commands] });
-for (const name of COMMANDS) await bundle(`src/cli/${name}.ts`, `dist/cli/${name}`);
+for (const name of COMMANDS) {
+  const plugins = DIALING.includes(name) ? [dialingOnly] : [];
+  await bundle(`src/cli/${name}.ts`, `dist/cli/${name}`, { plugins, minifyWhitespace: true });
+}
 execFileSync(process.execPath, [`${root}node_modules/typescript/bin/tsc`, "-p", `${root}tsconfig.build.json`], {
   stdio: "inherit",
 });
