@@ -164,7 +164,7 @@ export class Acceptor implements ConnectionOwner {
       this.#answerSystem(connection, exchange, message);
       return;
     }
-    const context = new Context(connection, this.#address);
+    const context = new Context(connection, this.#address, message);
     exchange.context = context;
     const table = this.#setup.descriptors;
     if (table !== undefined && exchange.received.length > 0) {

@@ -1,4 +1,5 @@
 import type { EarshotError } from "../errors.js";
+import type { Descriptor, Message } from "../message.js";
 import type { Credentials } from "../transport/credentials.js";
 import type { Connection } from "./connection.js";
 
@@ -16,18 +17,25 @@ export interface Peer {
 export class Context {
   readonly #connection: Connection;
   readonly #address: string;
+  readonly #message: Message;
   #controller: AbortController | undefined;
   #goneBecause: EarshotError | undefined;
 
   /** @internal */
-  constructor(connection: Connection, address: string) {
+  constructor(connection: Connection, address: string, message: Message) {
     this.#connection = connection;
+    this.#message = message;
     this.#address = address;
   }
 
   get peer(): Peer {
     const { id, transport } = this.#connection;
     return { id, address: this.#address, credentials: transport.credentials };
+  }
+
+  /** The open files that came with the message; those that the handler has not taken are closed when it settles. */
+  get descriptors(): readonly Descriptor[] {
+    return this.#message.descriptors;
   }
 
   /** The wire that the message came on. */

@@ -193,7 +193,7 @@ if (IS_NATIVE) {
   });
 
   test("the sender may close its own at once", async (t) => {
-    const server = await serve(t, (message) => String(fstatSync(message.descriptors[0]!.fd).ino));
+    const server = await serve(t, (_, { descriptors }) => String(fstatSync(descriptors[0]!.fd).ino));
     const client = await connect(t, server);
     const path = join(temporaryDirectory(t), "file");
     writeFileSync(path, "");
