@@ -1,4 +1,4 @@
-import { type ChildProcess, fork } from "node:child_process";
+import { type ChildProcess, fork, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { cpus, release, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
@@ -40,10 +40,12 @@ async function measureWorkloads(): Promise<void> {
     const path = join(directory, `${kind}.sock`);
     servers.set(kind, { child: await start("server.ts", kind, path), path });
   }
-  for (const { name, unit, isLowerBetter = false } of WORKLOADS) {
+  for (const { name, unit, isLowerBetter = false, isOnOneCore = false } of WORKLOADS) {
     if (values.only !== undefined && !name.includes(values.only)) continue;
     const clients = new Map<string, ChildProcess>();
     for (const [kind, { path }] of servers) clients.set(kind, await start("client.ts", kind, path));
+    const all = [...clients.values(), ...Array.from(servers.values(), ({ child }) => child)];
+    if (isOnOneCore) pin(all, "0");
     const results: Record<string, number[]> = {};
     // Alternating, so that what else the machine does falls on all alike; the first round only warms up.
     for (let round = 0; round <= rounds; round++) {
@@ -54,6 +56,7 @@ async function measureWorkloads(): Promise<void> {
         if (round > 0) results[kind].push(result);
       }
     }
+    if (isOnOneCore) pin(all, `0-${cpus().length - 1}`);
     for (const client of clients.values()) client.kill();
     printRow({ name, unit, isLowerBetter, results });
   }
@@ -61,6 +64,11 @@ async function measureWorkloads(): Promise<void> {
     for (const [kind, { path }] of servers) printSyscalls(kind, path);
   }
   for (const { child } of servers.values()) child.kill();
+}
+
+/** taskset(1), for all threads. Without it the row is like the one before. */
+function pin(children: readonly ChildProcess[], cores: string): void {
+  for (const { pid } of children) spawnSync("taskset", ["-a", "-c", "-p", cores, String(pid)], { stdio: "ignore" });
 }
 
 function printSyscalls(kind: string, path: string): void {
