@@ -69,7 +69,7 @@ function netSockets(missing: string | undefined): Sockets {
       // An import costs as much as a connection, also the second time.
       net ??= import("./net.js");
       const { connectNet } = await net;
-      return dialSocket(target, options, (signal) => connectNet(target, signal()));
+      return dialSocket(target, options, () => connectNet(target));
     },
   };
 }

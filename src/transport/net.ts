@@ -145,8 +145,8 @@ export function onReadOptions(transport: NetTransport) {
   return { buffer: chooseBuffer, callback };
 }
 
-/** Connects; rejects with the system's error, or with the signal's reason. */
-export function connectNet(target: SocketTarget, signal: AbortSignal): Promise<NetTransport> {
+/** Connects; rejects with the system's error. */
+export function connectNet(target: SocketTarget): Promise<NetTransport> {
   assertExactName(target, "dial");
   return new Promise((resolve, reject) => {
     const transport = new NetTransport((self) => {
@@ -156,16 +156,10 @@ export function connectNet(target: SocketTarget, signal: AbortSignal): Promise<N
     });
     const { socket } = transport;
     const settle = (outcome: () => void) => {
-      signal.removeEventListener("abort", onAbort);
       socket.removeAllListeners();
       socket.on("error", () => {});
       outcome();
     };
-    const onAbort = () => {
-      socket.destroy();
-      settle(() => reject(signal.reason));
-    };
-    signal.addEventListener("abort", onAbort, { once: true });
     socket.once("error", (error) => settle(() => reject(error)));
     socket.once("connect", () => settle(() => resolve(transport)));
     socket.connect({ path: target.kind === "path" ? target.path : `\0${target.name}` });
