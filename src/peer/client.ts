@@ -111,6 +111,9 @@ export class Client implements AsyncDisposable {
       const body = checkBody(data, "this message");
       const pending = new Pending(this.#sends, body, resolve, reject);
       if (options?.descriptors !== undefined) {
+        // Before anything is opened: what throws later would leave it open.
+        checkTimeout("timeoutMs", options.timeoutMs);
+        checkSignal(options.signal);
         pending.descriptors = duplicateAll(this.#sends.table, options.descriptors);
       }
       if (options === undefined || this.#limit(pending, options)) this.#channel.send(pending);

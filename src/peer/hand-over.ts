@@ -93,9 +93,10 @@ export async function inherit(address: string, app: App | undefined): Promise<In
   try {
     client = await dialSystem(address, app);
     const reply = await client.system({ do: ASK }, { timeoutMs: ANSWER_MS });
+    const file = readFile(reply);
     const fd = reply.descriptors[0]?.take();
     if (fd === undefined) throw failure("PROTOCOL_VIOLATION", "listen", address, "the server sent no socket");
-    return { estate: { fd, file: readFile(reply) }, ...settle(client) };
+    return { estate: { fd, file }, ...settle(client) };
   } catch (error) {
     await client?.close({ graceMs: 0 });
     if ((error as EarshotError).code === "NO_SERVER") return undefined;

@@ -3,7 +3,7 @@ const FIRST_CAPACITY = 32;
 const MAX_CAPACITY = 16_384;
 
 /**
- * What belongs to exchange numbers, which rise and are odd: a ring, for a `Map` costs several times as much when every
+ * What belongs to exchange numbers, which rise and are odd: a ring, for a `Map` makes itself anew over and over when every
  * number comes and goes once.
  */
 export class IdTable<T> {

@@ -143,7 +143,7 @@ export class BodyReader {
   }
 }
 
-/** For a few bytes the loop is several times faster than `copy`, which makes a view first. */
+/** For a few bytes a loop, where `copy` would make a view first. */
 function copyTo(target: Buffer, bytes: Buffer, start: number, end: number): void {
   if (end - start > LOOP_BYTES) bytes.copy(target, 0, start, end);
   else for (let index = start; index < end; index++) target[index - start] = bytes[index] ?? 0;

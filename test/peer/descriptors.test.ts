@@ -173,7 +173,13 @@ if (IS_NATIVE) {
     for (const descriptors of [[-1], [1.5], ["3"], [null], [{}], [987_654], 3]) {
       assert.equal((await rejection(client.send("x", { descriptors: descriptors as never }))).code, "INVALID_ARGUMENT");
     }
-    const reply = await client.send("x", { descriptors: [openFiles(t)[0]!] });
+    const [file] = openFiles(t);
+    const before = own();
+    for (const wrong of [{ timeoutMs: -1 }, { signal: 5 as never }]) {
+      assert.equal((await rejection(client.send("x", { descriptors: [file!], ...wrong }))).code, "INVALID_ARGUMENT");
+    }
+    assert.equal(own(), before);
+    const reply = await client.send("x", { descriptors: [file!] });
     const [descriptor] = reply.descriptors;
     closeSync(descriptor!.take());
     assert.throws(() => descriptor!.fd, { code: "INVALID_ARGUMENT" });
