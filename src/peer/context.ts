@@ -2,6 +2,7 @@ import type { EarshotError } from "../errors.js";
 import type { Descriptor, Message } from "../message.js";
 import type { Credentials } from "../transport/credentials.js";
 import type { Connection } from "./connection.js";
+import { StreamedMessage } from "./streamed-message.js";
 
 /** Who sent a message. */
 export interface Peer {
@@ -17,12 +18,13 @@ export interface Peer {
 export class Context {
   readonly #connection: Connection;
   readonly #address: string;
-  readonly #message: Message;
+  readonly #message: Message | StreamedMessage;
   #controller: AbortController | undefined;
   #goneBecause: EarshotError | undefined;
+  #onGone: ((error: EarshotError) => void) | undefined;
 
   /** @internal */
-  constructor(connection: Connection, address: string, message: Message) {
+  constructor(connection: Connection, address: string, message: Message | StreamedMessage) {
     this.#connection = connection;
     this.#message = message;
     this.#address = address;
@@ -56,8 +58,21 @@ export class Context {
   }
 
   /** @internal */
+  static message(context: Context): Message | StreamedMessage {
+    return context.#message;
+  }
+
+  /** @internal tells one who answers, now or later, that nobody waits for it any more */
+  static onGone(context: Context, listener: (error: EarshotError) => void): void {
+    context.#onGone = listener;
+    if (context.#goneBecause !== undefined) listener(context.#goneBecause);
+  }
+
+  /** @internal */
   static abort(context: Context, error: EarshotError): void {
     context.#goneBecause = error;
+    if (context.#message instanceof StreamedMessage) StreamedMessage.fail(context.#message, error);
+    context.#onGone?.(error);
     context.#controller?.abort(error);
   }
 }
