@@ -109,7 +109,7 @@ export class Outbound implements OutputOwner<Request> {
     for (const request of this.#pending.values()) {
       if (peerWindowBytes < 0) request.creditBytes = -1;
       else request.creditBytes += peerWindowBytes - FIRST_WINDOW_BYTES;
-      this.#output?.wake(request);
+      this.#wake(request);
     }
     this.advance();
   }
