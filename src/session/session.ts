@@ -132,6 +132,8 @@ export abstract class Outgoing {
   sentBytes = 0;
   /** How much more of it the other side takes now; -1 for all. */
   creditBytes = -1;
+  /** The other side has said that it takes no more of it. */
+  isStopped = false;
   /** All of it is out. */
   isOut = false;
   /** Whether the other direction is wanted as a stream, unless it fits one frame; and that stream. */
@@ -193,6 +195,8 @@ export class Exchange extends Outgoing {
   /** What the session's user keeps with it. */
   context: unknown = undefined;
   heldBytes = 0;
+  /** Its handler is done with it. */
+  isHandled = false;
   /** Came with the message; from `onExchange` on they are the host's to close. */
   received: readonly number[] = NONE;
 
