@@ -177,8 +177,11 @@ export class Exchanges {
     this.#deadlines?.delete(exchange);
     if (state === "receiving") this.receiving--;
     if (exchange.incoming !== undefined) this.#streams.close(exchange.incoming);
-    // Those of a message that was handed on are its receiver's to close.
-    if (state === "receiving" || state === "ready") this.#host.closeDescriptors(exchange.received);
+    if (state === "receiving" || state === "ready") {
+      // From then on they are its receiver's to close, and to read.
+      this.#host.closeDescriptors(exchange.received);
+      exchange.incoming?.discard();
+    }
     if (exchange.descriptors.length > 0) this.#host.closeDescriptors(exchange.descriptors);
     exchange.descriptors = [];
     this.#heldDescriptors -= exchange.received.length;

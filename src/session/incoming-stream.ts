@@ -80,9 +80,14 @@ export class IncomingStream {
   /** Reads no more. */
   stop(): void {
     if (this.isStopped) return;
+    this.discard();
+    if (!this.hasEnded && !this.isOver) this.#owner.onStop(this);
+  }
+
+  /** For the session: nobody will read it. */
+  discard(): void {
     this.isStopped = true;
     this.#drop();
-    if (!this.hasEnded && !this.isOver) this.#owner.onStop(this);
   }
 
   /** For the session: a part of a frame has come, and `remaining` bytes of the same frame are on their way. */

@@ -5,6 +5,7 @@ import { PlainInput } from "./plain-input.js";
 import { PlainOutput } from "./plain-output.js";
 import { type Body, Exchange, type Request, type Session, type SessionHost, type SessionLimits } from "./session.js";
 
+const EMPTY_MESSAGE = "an empty message: it has no bytes to come";
 const EMPTY = new Message(Buffer.alloc(0), 0, 0);
 
 /** What this side is doing: a server takes a message and answers it; a client sends one and takes the answer. */
@@ -144,12 +145,7 @@ export class PlainSession implements Session {
     if (this.#state.kind !== "new") throw new Error("a plain connection carries one message");
     const fact = impossible(request);
     if (fact !== undefined) {
-      request.state = "settled";
-      this.#host.closeDescriptors(request.descriptors);
-      request.descriptors = [];
-      request.outgoing?.discard();
-      request.onFailure("UNSUPPORTED", `the plain wire cannot carry ${fact}`, "unsent");
-      this.#finish();
+      this.#refuse(request, fact);
       return;
     }
     request.state = "sent";
@@ -215,8 +211,22 @@ export class PlainSession implements Session {
     if (this.isIdle && this.#state.kind !== "ended") this.#finish();
   }
 
+  /** @param fact what the wire cannot carry */
+  #refuse(request: Request, fact: string): void {
+    request.state = "settled";
+    this.#host.closeDescriptors(request.descriptors);
+    request.descriptors = [];
+    request.outgoing?.discard();
+    request.onFailure("UNSUPPORTED", `the plain wire cannot carry ${fact}`, "unsent");
+    this.#finish();
+  }
+
   flush(): void {
     const state = this.#state;
+    if (state.kind === "awaiting" && isEmpty(state.request)) {
+      this.#refuse(state.request, EMPTY_MESSAGE);
+      return;
+    }
     if (state.kind !== "ended") this.#output.flush();
     if (state.kind === "handling" && this.#output.isDone) state.exchange.state = "answered";
   }
@@ -271,6 +281,11 @@ export class PlainSession implements Session {
 }
 
 function impossible({ body, descriptors, outgoing }: Request): string | undefined {
-  if (body.length === 0 && outgoing === undefined) return "an empty message: it has no bytes to come";
+  if (body.length === 0 && outgoing === undefined) return EMPTY_MESSAGE;
   return descriptors.length > 0 ? "descriptors" : undefined;
+}
+
+/** A stream that has ended without a byte. */
+function isEmpty({ outgoing, sentBytes }: Request): boolean {
+  return outgoing?.hasEnded === true && outgoing.queuedBytes === 0 && sentBytes === 0;
 }
