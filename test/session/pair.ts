@@ -249,8 +249,8 @@ export class Pair {
       to.lose();
       hasMoved = true;
     }
-    // Whoever has ended its own direction and seen the other's end is done.
-    if (to.host.isEnded && to.hasSeenEnd && !to.host.isLost) {
+    // Whoever has ended its own direction, all of it out, and seen the other's end is done.
+    if (to.host.isEnded && to.hasSeenEnd && !to.host.isBlocked && !to.host.isLost) {
       to.lose();
       hasMoved = true;
     }

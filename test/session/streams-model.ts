@@ -132,6 +132,7 @@ export class StreamsModel {
   readonly #isPlain: boolean;
   readonly #maxInFlight: number;
   #isClosing = false;
+  #isBroken = false;
 
   constructor(make: MakeSession, server: EndOptions, cuts: readonly number[], readsInto: boolean) {
     this.pair = new Pair(make, { server });
@@ -153,7 +154,8 @@ export class StreamsModel {
     const { client, server } = this.pair;
     if (client.host.isLost || server.host.isLost) this.#allowAll("CONNECTION_LOST");
     if (client.host.error?.code === "TIMEOUT" || server.host.error?.code === "TIMEOUT") this.#allowAll("TIMEOUT");
-    const isCut = this.#isPlain && [client.host, server.host].some((host) => host.isLost || host.isAborted);
+    const hasFailed = this.talks.some(({ request }) => / (unsent|unknown)$/.test(request.outcome));
+    const isCut = this.#isPlain && (this.#isBroken || server.host.isAborted || hasFailed);
     for (const { there, back } of isCut ? this.talks : []) there.isCut = back.isCut = true;
     for (const talk of this.talks) talk.check();
     this.#checkBounds();
@@ -204,6 +206,7 @@ export class StreamsModel {
         pair[step.side].session.close("CONNECTION_CLOSED", "closing");
         break;
       case "lose":
+        this.#isBroken = true;
         this.#allowAll("CONNECTION_LOST");
         pair[step.side].lose();
         break;
@@ -221,6 +224,7 @@ export class StreamsModel {
   finish(isLost: boolean): void {
     const { client, server } = this.pair;
     if (isLost) {
+      this.#isBroken = true;
       this.#allowAll("CONNECTION_LOST");
       client.lose();
       server.lose();
