@@ -1,6 +1,7 @@
 import { EarshotError } from "../errors.js";
 import { Message } from "../message.js";
 import { Arena } from "../session/arena.js";
+import { BodyMemory } from "../session/body-memory.js";
 import type { Exchange } from "../session/session.js";
 import type { Listener, Transport } from "../transport/transport.js";
 import type { Hello } from "../wire/hello.js";
@@ -28,6 +29,10 @@ import type { Handler, ListenOptions } from "./server.js";
 const MAX_REFUSALS = 64;
 
 const NONE: readonly number[] = [];
+
+/** How a handler gets the bytes. */
+const BODIES = ["message", "borrowed"] as const;
+export type BodyKind = (typeof BODIES)[number];
 
 /** How long closing waits for the first bytes of those who have just connected. */
 const HEAR_OUT_MS = 100;
@@ -76,6 +81,7 @@ export class Acceptor implements ConnectionOwner {
       greetings: greetingsOf(limits, app),
       app,
       arena: new Arena(),
+      bodies: checkChoice("body", options.body, BODIES) === "borrowed" ? new BodyMemory() : undefined,
       descriptors,
       budget: new Budget(numbers.maxBufferedBytes),
       owner: this,
@@ -223,11 +229,13 @@ export class Acceptor implements ConnectionOwner {
 
   #reply(connection: Connection, exchange: Exchange, reply: unknown): void {
     if (exchange.received.length === 0 && isBody(reply)) {
+      this.#takeBack(exchange, reply);
       connection.reply(exchange, reply, NONE);
       return;
     }
     try {
       const { data, descriptors } = asFullReply(reply);
+      this.#takeBack(exchange, data);
       connection.reply(exchange, data, duplicateAll(this.#setup.descriptors, descriptors));
       exchange.message?.[Symbol.dispose]();
     } catch (error) {
@@ -239,8 +247,14 @@ export class Acceptor implements ConnectionOwner {
     this.logger.error({ peer: connection.id, error }, "the handler failed");
     const code = error instanceof Error && "code" in error ? error.code : undefined;
     const text = describe(error instanceof Error ? error.message : error);
+    this.#takeBack(exchange, "");
     exchange.message?.[Symbol.dispose]();
     connection.fail(exchange, "HANDLER_FAILED", text, typeof code === "string" ? code : "");
+  }
+
+  /** The handler has settled: what it was only lent is used again. */
+  #takeBack({ message }: Exchange, reply: string | Uint8Array): void {
+    if (message !== undefined) this.#setup.bodies?.takeBack(message, reply);
   }
 
   async #drain(stop: () => Promise<void> | undefined): Promise<void> {

@@ -1,5 +1,6 @@
 import type { EarshotError } from "../errors.js";
 import type { Arena } from "./arena.js";
+import type { BodyMemory } from "./body-memory.js";
 import type { Greetings } from "./handshake.js";
 import type { OwnApp, SessionHost, SessionLimits } from "./session.js";
 
@@ -10,6 +11,8 @@ export interface FramedOptions {
   readonly greetings: Greetings;
   readonly app: OwnApp;
   readonly arena: Arena;
+  /** Where large messages are only lent to their handlers. */
+  readonly bodies?: BodyMemory | undefined;
   /** Why a server has no place for this connection; said when both have greeted. */
   readonly refusal?: EarshotError | undefined;
   /** Of a session on the same connection that was let go because it rested. */

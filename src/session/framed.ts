@@ -44,7 +44,7 @@ export class FramedSession implements Session, FrameSink {
     this.#options = options;
     this.#host = host;
     this.#memory = memory;
-    this.#reader = new BodyReader(limits.maxMessageBytes, host);
+    this.#reader = new BodyReader(limits.maxMessageBytes, host, options.bodies);
     this.#liveness = new Liveness(limits, host.now(), memory.isGreeted);
     this.#descriptors = new DescriptorQueue(limits.maxDescriptors);
     this.#writer = new ControlWriter(host, memory, options.greetings);

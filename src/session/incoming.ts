@@ -2,6 +2,7 @@ import { Message } from "../message.js";
 import { type FrameDecoder, readU64, violation } from "../wire/decode.js";
 import { DEADLINE_BYTES, Flag, SIZE_BYTES } from "../wire/frame.js";
 import { Assembly } from "./assembly.js";
+import type { BodyMemory } from "./body-memory.js";
 
 /** Small messages that came in one read share a copy of it, up to this size: one allocation, and little kept by accident. */
 const SHARED_COPY_BYTES = 16_384;
@@ -26,6 +27,7 @@ export type Progress = Message | "more" | "too-large";
 export class BodyReader {
   readonly #maxMessageBytes: number;
   readonly #clock: Clock;
+  readonly #memory: BodyMemory | undefined;
   #fieldBytes = 0;
   #fields: Buffer | undefined;
   #fieldsRead = 0;
@@ -37,9 +39,11 @@ export class BodyReader {
   #copy: Buffer | undefined;
   #copyStart = 0;
 
-  constructor(maxMessageBytes: number, clock: Clock) {
+  /** @param memory where large messages are only lent */
+  constructor(maxMessageBytes: number, clock: Clock, memory?: BodyMemory) {
     this.#maxMessageBytes = maxMessageBytes;
     this.#clock = clock;
+    this.#memory = memory;
   }
 
   /** What was borrowed for the last read is gone; call it before each. */
@@ -78,7 +82,7 @@ export class BodyReader {
           throw violation(`a message ${this.#sizeBytes > this.#bodyBytes ? "shorter" : "longer"} than it says`);
         return this.#copyOut(bytes, offset, end);
       }
-      incoming.assembly = new Assembly(expected, this.#clock.now());
+      incoming.assembly = new Assembly(expected, this.#clock.now(), this.#memory);
     }
     return this.#append(frame, incoming.assembly, bytes, offset, end, isLast);
   }
