@@ -8,6 +8,8 @@ export interface Dialed {
 }
 
 export interface Contender {
+  /** With small messages it does the same as another. */
+  readonly isForLarge?: boolean;
   /** Serves until the process ends: a message of up to 1,024 bytes comes back, a larger one is answered with 2 bytes. */
   serve(path: string): Promise<void>;
   dial(path: string): Promise<Dialed>;
@@ -31,7 +33,7 @@ export const CONTENDERS: Readonly<Record<string, Contender>> = {
   "earshot over net": earshot("net"),
   earshot: earshot("native"),
   /** Its handler borrows large messages: `body: "borrowed"`. */
-  "earshot in place": earshot("native", "borrowed"),
+  "earshot in place": { ...earshot("native", "borrowed"), isForLarge: true },
 };
 
 function earshot(transport: "native" | "net", body?: "borrowed"): Contender {
