@@ -1,6 +1,7 @@
 import { EarshotError } from "../errors.js";
 import type { Message } from "../message.js";
 import { Arena } from "../session/arena.js";
+import { BodyMemory } from "../session/body-memory.js";
 import type { Exchange } from "../session/session.js";
 import type { Listener, Transport } from "../transport/transport.js";
 import type { Hello } from "../wire/hello.js";
@@ -25,6 +26,9 @@ import type { Handler, ListenOptions, StreamHandler, StreamListenOptions } from 
 
 /** So many connections that cannot be let in are kept for the moment that it takes to tell them why they are refused. */
 const MAX_REFUSALS = 64;
+
+/** How a handler gets the bytes. */
+const BODIES = ["message", "borrowed", "stream"] as const;
 
 /** How long closing waits for the first bytes of those who have just connected. */
 const HEAR_OUT_MS = 100;
@@ -60,10 +64,11 @@ export class Acceptor implements ConnectionOwner {
     numbers: { readonly [K in keyof typeof LISTEN_DEFAULTS]: number },
   ) {
     const app = checkApp(options.app);
+    const body = checkChoice("body", options.body, BODIES);
     const limits = {
       ...numbers,
       maxDescriptors: descriptors === undefined ? 0 : numbers.maxDescriptors,
-      takesStreams: checkChoice<"message" | "stream">("body", options.body, ["message", "stream"]) === "stream",
+      takesStreams: body === "stream",
     };
     this.logger = checkLogger(options.logger);
     this.#address = address;
@@ -76,11 +81,12 @@ export class Acceptor implements ConnectionOwner {
       greetings: greetingsOf(limits, app),
       app,
       arena: new Arena(),
+      bodies: body === "borrowed" ? new BodyMemory() : undefined,
       descriptors,
       budget: new Budget(numbers.maxBufferedBytes),
       owner: this,
     };
-    this.#handling = new Handling(handler, () => this.#address, descriptors, this.logger, limits.takesStreams);
+    this.#handling = new Handling(handler, () => this.#address, this.#setup, this.logger);
     const canHandOver = options.handOver !== false;
     this.#handOver = new HandOver(
       () => (canHandOver && this.#phase === "open" ? this.#listener : undefined),
