@@ -3,7 +3,7 @@ import { type FrameDecoder, readU64, violation } from "../wire/decode.js";
 import { DEADLINE_BYTES, FIRST_WINDOW_BYTES, Flag, SIZE_BYTES, WINDOW_BYTES } from "../wire/frame.js";
 import { Assembly } from "./assembly.js";
 import type { BodyMemory } from "./body-memory.js";
-import type { IncomingStream } from "./incoming-stream.js";
+import { type IncomingStream, tooMuch } from "./incoming-stream.js";
 import type { Streams } from "./streams.js";
 
 /** Small messages that came in one read share a copy of it, up to this size: one allocation, and little kept by accident. */
@@ -95,6 +95,7 @@ export class BodyReader {
         incoming.incoming = this.#streams.begin(frame.exchange, expected);
         return this.#pass(frame, incoming.incoming, bytes, offset, end);
       }
+      if (incoming.isStreamed && this.#bodyBytes > FIRST_WINDOW_BYTES) throw tooMuch();
       if (!incoming.isStreamed && (expected ?? this.#bodyBytes) > this.#maxMessageBytes) return "too-large";
       if (isLast && this.#isWholeInFrame && end - offset === this.#bodyBytes) {
         if (expected !== this.#bodyBytes)
