@@ -43,7 +43,7 @@ export class Input {
     const second = this.#rest.next();
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<undefined>((resolve) => {
-      timer = setTimeout(resolve, END_MS);
+      timer = setTimeout(() => resolve(undefined), END_MS);
     });
     const result = await Promise.race([second, late]).catch(() => undefined);
     clearTimeout(timer);
