@@ -157,7 +157,7 @@ test("listen --echo sends each piece back as it comes, and has printed it by the
   }
   await writer.close();
   assert.equal((await reader.read()).done, true);
-  assert.equal(server.stdout.toString(), "onetwo\n");
+  await server.says("stdout", "onetwo\n");
 });
 
 test("listen prints one message after the other, however their pieces come", LIMIT, async (t) => {
@@ -173,7 +173,7 @@ test("listen prints one message after the other, however their pieces come", LIM
   await writer.write(Buffer.from("first ends"));
   await writer.close();
   await Promise.all([...others, first.closed]);
-  assert.equal(server.stdout.toString(), "first begins, first ends\nsecond\nthird\n");
+  await server.says("stdout", "first begins, first ends\nsecond\nthird\n");
 });
 
 test(
@@ -187,7 +187,7 @@ test(
     for (const byte of Buffer.from("ü€🙂")) await writer.write(Buffer.of(byte));
     await writer.close();
     await whole.closed;
-    assert.equal(server.stdout.toString(), "ü€🙂\n");
+    await server.says("stdout", "ü€🙂\n");
     const dialed = await dial(path);
     const broken = dialed.open();
     await broken.writable.getWriter().write(Buffer.from("half"));
