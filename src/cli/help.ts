@@ -68,7 +68,7 @@ end in one; any other comes byte for byte. With --json each is a line such as
   {"peer":1,"wire":"framed","bytes":5,"text":"hello"}
 with "base64" instead of "text" if it is not UTF-8; for that it must be whole, and fit memory.
 
-A message is acknowledged when it is written, and answered. If it cannot be written it fails, and its sender is told why.
+A message is acknowledged when it is written, and answered. One that cannot be written fails, and its sender is told.
 On standard output and in a FILE there is one message at a time: while one comes slowly, or CMD does not read it, the
 others are held back at their senders; in a DIR they do not wait for each other. Of a message that breaks off, what had
 come stays on standard output and in a FILE, and no file is left in a DIR; the log says so.
