@@ -165,7 +165,10 @@ export class Handling {
     const text = describe(error instanceof Error ? error.message : error);
     this.#takeBack(exchange, "");
     if (exchange.context instanceof Context) Context.message(exchange.context)[Symbol.dispose]();
-    connection.fail(exchange, "HANDLER_FAILED", text, typeof code === "string" ? code : "");
+    // The handler of a stream is who finds out. An error of its own sends concerns other messages.
+    const isTooLarge = error instanceof EarshotError && code === "MESSAGE_TOO_LARGE" && error.op === undefined;
+    if (isTooLarge) connection.fail(exchange, code, text);
+    else connection.fail(exchange, "HANDLER_FAILED", text, typeof code === "string" ? code : "");
   }
 
   /** The handler has settled: what it was only lent is used again. */
