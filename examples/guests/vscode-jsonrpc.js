@@ -3,29 +3,56 @@
 //   npm install vscode-jsonrpc
 //   node examples/guests/vscode-jsonrpc.js
 // @ts-check
-import { Duplex } from "node:stream";
+import { Readable, Writable } from "node:stream";
 import { dial, listen } from "earshot";
-import { CancellationTokenSource, createMessageConnection, ResponseError } from "vscode-jsonrpc/node";
+import * as rpc from "vscode-jsonrpc/node";
 
 /**
- * A connection over what `open` and `accept` give. When that is over, whether it ended or broke off, so is the connection,
- * and its pending requests reject: by itself vscode-jsonrpc leaves them pending for ever when the other side dies.
+ * A connection over what `open` and `accept` give. When that is over, whether it has ended or broken off, the connection is
+ * disposed, and so its pending requests reject: by itself vscode-jsonrpc leaves them pending for ever.
  *
  * @param {import("earshot").Duplex} pair
  */
 export function connect(pair) {
-  // When the other side ends its direction, this side does so too.
-  const stream = Duplex.fromWeb(pair, { allowHalfOpen: false });
-  const connection = createMessageConnection(stream, stream);
-  void pair.closed.then(() => connection.dispose());
+  const reader = new rpc.StreamMessageReader(Readable.from(withEnd(pair.readable, () => watch(1))));
+  /** The reader's own timer for messages of which a part has come; it never stops by itself, and so is off. */
+  const watch = (/** @type {number} */ timeoutMs) => {
+    reader.partialMessageTimeout = timeoutMs;
+  };
+  watch(0);
+  const connection = rpc.createMessageConnection(reader, new rpc.StreamMessageWriter(Writable.fromWeb(pair.writable)));
+  const finish = () => {
+    watch(0);
+    connection.end();
+    connection.dispose();
+  };
+  connection.onNotification(END, finish);
+  // Nothing can be read behind what is no frame, nor the end behind a part of one.
+  reader.onError(finish);
+  reader.onPartialMessage(finish);
+  void pair.closed.then((error) => error && connection.dispose());
   return connection;
+}
+
+const END = "$/end";
+
+/**
+ * Messages are handled some time after they have come, one after the other. So the end is a message as well, the last one.
+ *
+ * @param {ReadableStream<Uint8Array>} readable @param {() => void} onEnd
+ */
+async function* withEnd(readable, onEnd) {
+  yield* readable;
+  onEnd();
+  const message = JSON.stringify({ jsonrpc: "2.0", method: END });
+  yield Buffer.from(`Content-Length: ${message.length}\r\n\r\n${message}`);
 }
 
 /**
  * Serves all who call; each has a connection of its own.
  *
  * @param {string} address
- * @param {(connection: import("vscode-jsonrpc").MessageConnection) => void} setUp adds the handlers
+ * @param {(connection: rpc.MessageConnection) => void} setUp adds the handlers
  */
 export function serve(address, setUp) {
   return listen(
@@ -44,10 +71,10 @@ export function serve(address, setUp) {
 async function main(address = "jsonrpc") {
   const server = await serve(address, (connection) => {
     connection.onRequest("add", (/** @type {number} */ a, /** @type {number} */ b) => a + b);
-    connection.onRequest("wait", async (/** @type {import("vscode-jsonrpc").CancellationToken} */ token) => {
+    connection.onRequest("wait", async (/** @type {rpc.CancellationToken} */ token) => {
       // A request that was cancelled before its handler is called gets no event.
       if (!token.isCancellationRequested) await new Promise((resolve) => token.onCancellationRequested(resolve));
-      return new ResponseError(-32800, "cancelled");
+      return new rpc.ResponseError(-32800, "cancelled");
     });
     connection.onNotification("log", async (/** @type {string} */ text) => {
       await connection.sendNotification("logged", text.toUpperCase());
@@ -64,7 +91,7 @@ async function main(address = "jsonrpc") {
   console.log(await connection.sendRequest("add", 1, 2));
   await connection.sendNotification("log", "a line");
   console.log(await logged);
-  const source = new CancellationTokenSource();
+  const source = new rpc.CancellationTokenSource();
   const waiting = connection.sendRequest("wait", source.token);
   source.cancel();
   await waiting.catch((error) => console.log(`${error.code}: ${error.message}`));

@@ -56,8 +56,11 @@ export class Writer implements Outflow {
   readonly #reset: (code: FailureName, text: string, remoteCode: string) => void;
   readonly #waiter = new Waiter();
   #error: EarshotError | undefined;
+  #isClosed = false;
   /** Nobody takes any more, and why. */
   onOver: ((reason: EarshotError) => void) | undefined;
+  /** The whole exchange is over, whatever is still unread of it: with the reason if it broke off. */
+  onClosed: ((error?: EarshotError) => void) | undefined;
 
   constructor(stream: OutgoingStream, reset: (code: FailureName, text: string, remoteCode: string) => void) {
     this.#stream = stream;
@@ -70,16 +73,17 @@ export class Writer implements Outflow {
   }
 
   get isOver(): boolean {
-    return this.#stream.isOver;
+    return this.#isClosed || this.#stream.isOver;
   }
 
   write(bytes: Uint8Array): boolean {
+    if (this.isOver) return false;
     this.#stream.write(bytes);
-    return !this.#stream.isFull && !this.#stream.isOver;
+    return !this.#stream.isFull;
   }
 
   ready(): Promise<void> {
-    if (this.#stream.isOver) return Promise.reject(this.#reason);
+    if (this.isOver) return Promise.reject(this.#reason);
     return this.#stream.isFull ? this.#waiter.wait() : Promise.resolve();
   }
 
@@ -91,10 +95,27 @@ export class Writer implements Outflow {
     this.#reset(code, text, remoteCode);
   }
 
-  /** The exchange is over, and why. */
+  /** The exchange has broken off, and why. */
   fail(error: EarshotError): void {
-    this.#error ??= error;
-    if (this.#stream.isOver) this.#tellOver();
+    this.#close(error, error);
+  }
+
+  /** Whoever writes has finished: what was written still leaves, and nothing more is taken. */
+  finish(): void {
+    this.#stream.end();
+    const fact = "the handler has settled, which ended both directions";
+    this.#close(new EarshotError("CONNECTION_CLOSED", `Cannot send any more: ${fact}`));
+  }
+
+  #close(reason: EarshotError, error?: EarshotError): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#error ??= reason;
+    // Those who are told may be there only right after.
+    void Promise.resolve().then(() => {
+      this.#tellOver();
+      this.onClosed?.(error);
+    });
   }
 
   #tellOver(): void {
