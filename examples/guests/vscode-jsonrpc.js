@@ -1,4 +1,5 @@
-// JSON-RPC as editors and language servers speak it, over earshot.
+// JSON-RPC as editors and language servers speak it, over earshot. The server answers those as well who know nothing of
+// earshot and only open its socket: on the plain wire their connection is the pair of streams.
 //
 //   npm install vscode-jsonrpc
 //   node examples/guests/vscode-jsonrpc.js

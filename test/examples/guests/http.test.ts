@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, request } from "node:http";
 import { Duplex } from "node:stream";
 import { text } from "node:stream/consumers";
 import { test } from "node:test";
-import type { Client } from "earshot";
+import { type Client, listen } from "earshot";
 import { serve } from "../../../examples/guests/http.js";
 import { closing, connect, LIMIT, LONG_TEXT, mortal, prints, socketPath } from "./support.js";
 
@@ -15,8 +15,15 @@ function post(client: Client, body: string): Promise<IncomingMessage> {
 }
 
 test("http.js gets an answer, from a server that knows who asks", LIMIT, async (t) => {
-  const lines = [`200 /hello for user ${process.getuid?.()}`];
-  await prints(t, "http", lines);
+  const native = listen(socketPath(t), () => undefined, { transport: "native" });
+  const user = await native.then(
+    async (server) => {
+      await server.close();
+      return process.getuid?.();
+    },
+    () => "unknown",
+  );
+  await prints(t, "http", [`200 /hello for user ${user}`]);
 });
 
 test("megabytes go both ways as HTTP, many requests at a time", LIMIT, async (t) => {

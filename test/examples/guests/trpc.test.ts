@@ -60,12 +60,16 @@ test("trpc.js mutates, queries, subscribes, is told of errors, and aborts", LIMI
   await prints(t, "trpc", [...lines, `Cannot send to "unix:${path}": its signal was aborted`], path);
 });
 
-test("megabytes of any characters come through tRPC as they were, many at a time, and nothing as nothing", async (t) => {
-  const { trpc } = await start(t);
-  const texts = [0, 1, 2, 3].map((index) => LONG_TEXT + index);
-  assert.deepEqual(await Promise.all(texts.map((text) => trpc.echo.query(text))), texts);
-  assert.equal(await trpc.nothing.mutate(), undefined);
-});
+test(
+  "megabytes of any characters come through tRPC as they were, many at a time, and nothing as nothing",
+  LIMIT,
+  async (t) => {
+    const { trpc } = await start(t);
+    const texts = [0, 1, 2, 3].map((index) => LONG_TEXT + index);
+    assert.deepEqual(await Promise.all(texts.map((text) => trpc.echo.query(text))), texts);
+    assert.equal(await trpc.nothing.mutate(), undefined);
+  },
+);
 
 test("a tRPC procedure knows who calls, and wrong input is the caller's error", LIMIT, async (t) => {
   const { trpc } = await start(t);
