@@ -9,7 +9,10 @@ import type { Inflow, Writer } from "./flow.js";
 export interface Duplex {
   readonly readable: ReadableStream<Uint8Array>;
   readonly writable: WritableStream<Uint8Array>;
-  /** Resolves when both are over: with the reason if they broke off. Never rejects. */
+  /**
+   * Resolves when both are over: when all is written and read, or at once, with the reason, when they break off. Never
+   * rejects.
+   */
   readonly closed: Promise<EarshotError | undefined>;
 }
 
@@ -24,7 +27,7 @@ export function toDuplex(incoming: Inflow, outgoing: Writer): Duplex {
   });
   const closed = new Promise<EarshotError | undefined>((resolve) => {
     outgoing.onClosed = resolve;
-    void read.then(() => resolve(written));
+    void read.then(() => written).then(resolve);
   });
   return { readable: toReadable(incoming, onRead), writable: toWritable(outgoing, onWritten), closed };
 }
@@ -74,7 +77,7 @@ function toWritable(outgoing: Writer, onOver: (error?: EarshotError) => void): W
       onOver();
     },
     abort(reason) {
-      outgoing.reset("CANCELLED", reason instanceof Error ? reason.message : String(reason));
+      outgoing.reset("CANCELLED", reason instanceof Error ? reason.message : String(reason), "", reason);
       onOver();
     },
   });

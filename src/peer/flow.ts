@@ -12,8 +12,8 @@ export interface Outflow {
   ready(): Promise<void>;
   /** No more comes. */
   end(): void;
-  /** Breaks off the whole exchange: the other side gets the failure. */
-  reset(code: FailureName, text: string, remoteCode?: string): void;
+  /** Breaks off the whole exchange: the other side gets the failure, and this side the cause. */
+  reset(code: FailureName, text: string, remoteCode?: string, cause?: unknown): void;
 }
 
 /** One direction of an exchange that the other side writes bit by bit. */
@@ -50,10 +50,12 @@ class Waiter {
   }
 }
 
+type Reset = (code: FailureName, text: string, remoteCode: string, cause: unknown) => void;
+
 /** An `Outflow` over a session's stream. */
 export class Writer implements Outflow {
   readonly #stream: OutgoingStream;
-  readonly #reset: (code: FailureName, text: string, remoteCode: string) => void;
+  readonly #reset: Reset;
   readonly #waiter = new Waiter();
   #error: EarshotError | undefined;
   #isClosed = false;
@@ -62,7 +64,7 @@ export class Writer implements Outflow {
   /** The whole exchange is over, whatever is still unread of it: with the reason if it broke off. */
   onClosed: ((error?: EarshotError) => void) | undefined;
 
-  constructor(stream: OutgoingStream, reset: (code: FailureName, text: string, remoteCode: string) => void) {
+  constructor(stream: OutgoingStream, reset: Reset) {
     this.#stream = stream;
     this.#reset = reset;
     stream.onChange = () => {
@@ -91,8 +93,8 @@ export class Writer implements Outflow {
     this.#stream.end();
   }
 
-  reset(code: FailureName, text: string, remoteCode = ""): void {
-    this.#reset(code, text, remoteCode);
+  reset(code: FailureName, text: string, remoteCode = "", cause?: unknown): void {
+    this.#reset(code, text, remoteCode, cause);
   }
 
   /** The exchange has broken off, and why. */

@@ -134,9 +134,9 @@ export class Handling {
 
   #beginReply(connection: Connection, exchange: Exchange, descriptors: readonly number[]): Writer {
     const outgoing = new OutgoingStream();
-    const writer = new Writer(outgoing, (code, text, remoteCode) => {
+    const writer = new Writer(outgoing, (code, text, remoteCode, cause) => {
       connection.fail(exchange, code, text, remoteCode);
-      this.giveUp(exchange, new EarshotError("CANCELLED", `This side has broken off: ${text}`));
+      this.giveUp(exchange, new EarshotError("CANCELLED", `This side has broken off: ${text}`, { cause }));
     });
     if (exchange.context instanceof Context) Context.onGone(exchange.context, (error) => writer.fail(error));
     connection.replyStream(exchange, outgoing, descriptors);
