@@ -128,13 +128,16 @@ export class Handling {
       throw new EarshotError("INVALID_ARGUMENT", `Cannot reply: ${fact}`);
     }
     message?.[Symbol.dispose]();
-    writer.end();
+    writer.finish();
     connection.endReply(exchange);
   }
 
   #beginReply(connection: Connection, exchange: Exchange, descriptors: readonly number[]): Writer {
     const outgoing = new OutgoingStream();
-    const writer = new Writer(outgoing, (code, text, remoteCode) => connection.fail(exchange, code, text, remoteCode));
+    const writer = new Writer(outgoing, (code, text, remoteCode, cause) => {
+      connection.fail(exchange, code, text, remoteCode);
+      this.giveUp(exchange, new EarshotError("CANCELLED", `This side has broken off: ${text}`, { cause }));
+    });
     if (exchange.context instanceof Context) Context.onGone(exchange.context, (error) => writer.fail(error));
     connection.replyStream(exchange, outgoing, descriptors);
     return writer;
@@ -164,7 +167,12 @@ export class Handling {
     const code = error instanceof Error && "code" in error ? error.code : undefined;
     const text = describe(error instanceof Error ? error.message : error);
     this.#takeBack(exchange, "");
-    if (exchange.context instanceof Context) Context.message(exchange.context)[Symbol.dispose]();
+    const message = exchange.context instanceof Context ? Context.message(exchange.context) : undefined;
+    message?.[Symbol.dispose]();
+    if (message instanceof StreamedMessage) {
+      const reason = new EarshotError("HANDLER_FAILED", `The handler failed: ${text}`, { cause: error });
+      StreamedMessage.accepted(message)?.fail(reason);
+    }
     // The handler of a stream is who finds out. An error of its own sends concerns other messages.
     const isTooLarge = error instanceof EarshotError && code === "MESSAGE_TOO_LARGE" && error.op === undefined;
     if (isTooLarge) connection.fail(exchange, code, text);
