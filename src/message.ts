@@ -37,6 +37,11 @@ export class Message implements Disposable {
     return message;
   }
 
+  /** @internal what somebody reads from the bytes where they are. */
+  static read<T>(message: Message, reader: { read(source: Buffer, start: number, end: number): T }): T {
+    return reader.read(message.#source, message.#start, message.#end);
+  }
+
   /** Closes the descriptors that came with it and were not taken. */
   [Symbol.dispose](): void {
     for (const descriptor of this.descriptors) descriptor[Symbol.dispose]();

@@ -8,7 +8,7 @@ import { type Allow, refusalOf } from "./allow.js";
 import { Budget } from "./budget.js";
 import { Connection } from "./connection.js";
 import type { ConnectionOwner, ConnectionSetup } from "./connection-setup.js";
-import { Context } from "./context.js";
+import { Context, LATER } from "./context.js";
 import { type DescriptorTable, duplicateAll, ReceivedDescriptor } from "./descriptor.js";
 import { HandOver } from "./hand-over.js";
 import type { Notifier } from "./notify.js";
@@ -62,7 +62,7 @@ export class Acceptor implements ConnectionOwner {
     options: ListenOptions,
     numbers: { readonly [K in keyof typeof LISTEN_DEFAULTS]: number },
   ) {
-    const app = checkApp(options.app);
+    const app = checkApp(options.app, options.contract);
     const limits = { ...numbers, maxDescriptors: descriptors === undefined ? 0 : numbers.maxDescriptors };
     this.logger = checkLogger(options.logger);
     this.#address = address;
@@ -84,6 +84,7 @@ export class Acceptor implements ConnectionOwner {
     this.#handOver = new HandOver(
       () => (canHandOver && this.#phase === "open" ? this.#listener : undefined),
       () => this.#leaveToHeir(),
+      options.contract?.describe,
     );
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
@@ -164,7 +165,7 @@ export class Acceptor implements ConnectionOwner {
       this.#answerSystem(connection, exchange, message);
       return;
     }
-    const context = new Context(connection, this.#address, message);
+    const context = new Context(connection, this.#address, message, exchange);
     exchange.context = context;
     const table = this.#setup.descriptors;
     if (table !== undefined && exchange.received.length > 0) {
@@ -180,6 +181,7 @@ export class Acceptor implements ConnectionOwner {
       this.#fail(connection, exchange, error);
       return;
     }
+    if (reply === LATER) return;
     if (isThenable(reply)) void this.#replyLater(connection, exchange, reply);
     else this.#reply(connection, exchange, reply);
   }

@@ -1,7 +1,12 @@
 import type { EarshotError } from "../errors.js";
 import type { Descriptor, Message } from "../message.js";
+import type { Body, Exchange } from "../session/session.js";
 import type { Credentials } from "../transport/credentials.js";
+import type { FailureName } from "../wire/failure.js";
 import type { Connection } from "./connection.js";
+
+/** @internal what a handler returns that answers by `Context.reply` or `Context.fail`. */
+export const LATER = Symbol("later") as unknown as undefined;
 
 /** Who sent a message. */
 export interface Peer {
@@ -18,12 +23,14 @@ export class Context {
   readonly #connection: Connection;
   readonly #address: string;
   readonly #message: Message;
+  readonly #exchange: Exchange;
   #controller: AbortController | undefined;
   #goneBecause: EarshotError | undefined;
 
   /** @internal */
-  constructor(connection: Connection, address: string, message: Message) {
+  constructor(connection: Connection, address: string, message: Message, exchange: Exchange) {
     this.#connection = connection;
+    this.#exchange = exchange;
     this.#message = message;
     this.#address = address;
   }
@@ -53,6 +60,23 @@ export class Context {
       if (this.#goneBecause !== undefined) this.#controller.abort(this.#goneBecause);
     }
     return this.#controller.signal;
+  }
+
+  /** @internal when the caller gives up, in milliseconds of `performance.now()`; `Infinity` for never. */
+  static deadlineOf(context: Context): number {
+    return context.#exchange.deadlineAt;
+  }
+
+  /** @internal */
+  static reply(context: Context, body: Body): void {
+    for (const descriptor of context.#message.descriptors) descriptor[Symbol.dispose]();
+    context.#connection.reply(context.#exchange, body, []);
+  }
+
+  /** @internal */
+  static fail(context: Context, code: FailureName, text: string): void {
+    for (const descriptor of context.#message.descriptors) descriptor[Symbol.dispose]();
+    context.#connection.fail(context.#exchange, code, text);
   }
 
   /** @internal */

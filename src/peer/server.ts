@@ -1,6 +1,7 @@
 import { parseAddress } from "../address.js";
 import { EarshotError, failure } from "../errors.js";
 import type { Descriptor, Message } from "../message.js";
+import type { OwnContract } from "../session/session.js";
 import { chooseSockets, type Sockets, type TransportKind } from "../transport/kind.js";
 import type { ListenOptions as SocketOptions } from "../transport/listen-options.js";
 import { type ListenTarget, resolveListenTarget } from "../transport/resolve.js";
@@ -83,6 +84,8 @@ export interface ListenOptions {
   /** Default silent. */
   readonly logger?: Logger | undefined;
   readonly app?: App | undefined;
+  /** @internal */
+  readonly contract?: OwnContract | undefined;
   /**
    * Take over from the server that is there, if there is one: a new version goes on with its socket, no caller is refused,
    * and the old one finishes what it has and leaves (its `closed` resolves). Default `false`: `ADDRESS_IN_USE`. Needs

@@ -1,7 +1,7 @@
 import type { Delivery, EarshotError, ErrorCode } from "../errors.js";
 import type { Message } from "../message.js";
 import type { FailureName } from "../wire/failure.js";
-import type { AppInfo, Hello } from "../wire/hello.js";
+import type { AppInfo, ContractInfo, Hello } from "../wire/hello.js";
 import type { Assembly } from "./assembly.js";
 
 /** What can be sent. Bytes must stay unchanged until the exchange is settled: large ones are not copied. */
@@ -110,6 +110,16 @@ export interface OwnApp {
   readonly info: AppInfo | undefined;
   /** Returns what is wrong with the other side's application, or `undefined` when nothing is. */
   readonly objection: (other: AppInfo | undefined) => string | undefined;
+  readonly contract?: OwnContract | undefined;
+}
+
+/** The contract that this side serves or calls. */
+export interface OwnContract {
+  readonly info: ContractInfo;
+  /** As for `OwnApp`; of the contract of the other side. */
+  readonly objection: (other: ContractInfo | undefined) => string | undefined;
+  /** What a server tells who asks, as JSON. */
+  readonly describe?: () => string;
 }
 
 const NONE: readonly number[] = [];

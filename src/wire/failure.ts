@@ -14,6 +14,8 @@ export const FailureCode = {
   VERSION_MISMATCH: 7,
   PEER_REFUSED: 8,
   UNSUPPORTED: 9,
+  CONTRACT_MISMATCH: 10,
+  UNKNOWN_PROCEDURE: 11,
 } as const satisfies Partial<Record<ErrorCode, number>>;
 
 export type FailureName = keyof typeof FailureCode;
