@@ -1,27 +1,48 @@
-const SLAB_BYTES = 65_536;
-/** A message that leaves less than this behind begins the next slab, so that hardly any must be moved. */
-const LEAST_ROOM = 2_048;
+import { CodecError } from "./codec.js";
+
+const MAX_SLAB_BYTES = 65_536;
+/** A message that finds less than this part of a slab begins the next one, so that hardly any must be moved. */
+const LEAST_PART = 1 / 32;
 
 /**
  * Where messages are written, one after the other. What `take` returns is never written to again: the memory goes on
  * behind it, in slabs, and is freed when nobody has a message of a slab any more.
  */
 export class Writer {
-  bytes: Buffer = Buffer.allocUnsafeSlow(SLAB_BYTES);
-  view: DataView = viewOf(this.bytes);
+  bytes: Buffer;
+  view: DataView;
   /** Where the next byte goes. */
   at = 0;
   #start = 0;
+  #slabBytes: number;
+  #isOpen = false;
+
+  /** @param slabBytes of the first slab; each next one is twice as large, up to 64 KiB */
+  constructor(slabBytes = MAX_SLAB_BYTES) {
+    this.#slabBytes = slabBytes;
+    this.bytes = Buffer.allocUnsafeSlow(slabBytes);
+    this.view = viewOf(this.bytes);
+  }
 
   /** How many bytes there are since the last `take`. */
   get length(): number {
     return this.at - this.#start;
   }
 
-  /** Begins a message; one that was begun and not taken is dropped. */
+  /** Begins a message. @throws CodecError in the middle of another: only a getter or a `toJSON` can be there */
   begin(): void {
+    if (this.#isOpen) throw new CodecError("a value whose getter or toJSON calls a procedure");
+    this.#isOpen = true;
+    if (this.bytes.length - this.at < LEAST_PART * this.#slabBytes) {
+      this.#slabBytes = Math.min(MAX_SLAB_BYTES, 2 * this.#slabBytes);
+      this.#renew(this.#slabBytes);
+    }
+  }
+
+  /** Forgets the message that was begun. */
+  drop(): void {
+    this.#isOpen = false;
     this.at = this.#start;
-    if (this.bytes.length - this.at < LEAST_ROOM) this.#renew(SLAB_BYTES);
   }
 
   /** Makes sure that there is place for so many bytes. */
@@ -33,6 +54,7 @@ export class Writer {
   take(): Buffer {
     const message = this.bytes.subarray(this.#start, this.at);
     this.#start = this.at;
+    this.#isOpen = false;
     return message;
   }
 
@@ -59,12 +81,28 @@ export class Writer {
     this.at += bytes.length;
   }
 
+  /** @param bytes how many it has as UTF-8 */
+  text(text: string, bytes: number): void {
+    this.reserve(bytes);
+    this.at += this.bytes.write(text, this.at, bytes, "utf8");
+  }
+
+  /** Forgets what was written since `mark`. */
+  back(mark: number): void {
+    this.at = this.#start + mark;
+  }
+
   /** A place, `at`, in terms that stay true when the memory is moved. */
   mark(): number {
     return this.at - this.#start;
   }
 
-  /** Fills a u32, little-endian, that was left free at `mark`. */
+  /** Fills a u16, little-endian, that was left free at `mark`. */
+  setUint16(mark: number, value: number): void {
+    this.view.setUint16(this.#start + mark, value, true);
+  }
+
+  /** The same for a u32. */
   setUint32(mark: number, value: number): void {
     this.view.setUint32(this.#start + mark, value, true);
   }
@@ -73,7 +111,7 @@ export class Writer {
     const length = this.at - this.#start;
     const old = this.bytes;
     const from = this.#start;
-    this.#renew(Math.max(SLAB_BYTES, 2 * (length + bytes)));
+    this.#renew(Math.max(this.#slabBytes, 2 * (length + bytes)));
     old.copy(this.bytes, 0, from, from + length);
     this.at = length;
   }

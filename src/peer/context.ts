@@ -2,6 +2,7 @@ import type { EarshotError } from "../errors.js";
 import type { Descriptor, Message } from "../message.js";
 import type { Body, Exchange } from "../session/session.js";
 import type { Credentials } from "../transport/credentials.js";
+import type { Outflow } from "../contract/flow.js";
 import type { FailureName } from "../wire/failure.js";
 import type { Connection } from "./connection.js";
 
@@ -65,6 +66,16 @@ export class Context {
   /** @internal when the caller gives up, in milliseconds of `performance.now()`; `Infinity` for never. */
   static deadlineOf(context: Context): number {
     return context.#exchange.deadlineAt;
+  }
+
+  /** @internal the answer, bit by bit */
+  static stream(context: Context): Outflow {
+    throw new Error(`not yet ${context.wire}`);
+  }
+
+  /** @internal */
+  static isAbandoned(context: Context): boolean {
+    return context.#goneBecause !== undefined;
   }
 
   /** @internal */

@@ -1,0 +1,14 @@
+import { EarshotError } from "../errors.js";
+import { Message } from "../message.js";
+import { Context, LATER } from "../peer/context.js";
+import { CodecError } from "./codec.js";
+import type { Flow, Inflow } from "./flow.js";
+import { CallReader, callBytes } from "./format.js";
+import { ItemReader } from "./item-reader.js";
+import { NameTable } from "./name-table.js";
+import { unreadable } from "./received-items.js";
+import type { ServedCall } from "./served-call.js";
+import { ServedContext } from "./served-context.js";
+import type { Served, Service } from "./service.js";
+import { StreamCall } from "./stream-call.js";
+import { UnaryCall } from "./unary-call.js";
