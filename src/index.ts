@@ -1,12 +1,24 @@
 export { type Delivery, EarshotError, type ErrorCode, type Operation } from "./errors.js";
 export { type Descriptor, Message } from "./message.js";
 export { type Allow, anyUser, groups, sameUser, users } from "./peer/allow.js";
-export { Client, type DialOptions, dial, type Pong, type SendOptions } from "./peer/client.js";
+export type { Chunks } from "./peer/chunks.js";
+export { Client, type DialOptions, dial, type Pong, type SendOptions, type StreamSendOptions } from "./peer/client.js";
 export { Context, type Peer } from "./peer/context.js";
+export type { Duplex } from "./peer/duplex.js";
 export { type Examination, examine } from "./peer/examine.js";
 export type { App, CloseOptions, Logger } from "./peer/options.js";
 export type { WaitOptions } from "./peer/pending.js";
-export { type FullReply, type Handler, type ListenOptions, listen, type Reply, Server } from "./peer/server.js";
+export {
+  type FullReply,
+  type Handler,
+  type ListenOptions,
+  listen,
+  type Reply,
+  Server,
+  type StreamHandler,
+  type StreamListenOptions,
+} from "./peer/server.js";
+export { StreamedMessage } from "./peer/streamed-message.js";
 export type { Credentials } from "./transport/credentials.js";
 export { bindSocketFile, type SocketFile, type SocketFileOptions } from "./transport/socket-file.js";
 export type { AppInfo } from "./wire/hello.js";

@@ -11,9 +11,11 @@ export const CallFlag = {
   HEADERS: 0x10,
   /** The input has its length before it (u32), and the caller's items follow. */
   ITEMS: 0x20,
+  /** The reply is wanted as a stream of items. */
+  STREAM: 0x40,
 } as const;
 const CODEC_MASK = 0x0f;
-const KNOWN_FLAGS = CallFlag.HEADERS | CallFlag.ITEMS;
+const KNOWN_FLAGS = CallFlag.HEADERS | CallFlag.ITEMS | CallFlag.STREAM;
 
 /** The first byte of every reply, and of the last record of what a server streams. */
 export const Status = {
@@ -45,8 +47,8 @@ export function failedReply(code: FailureName, text: string): Buffer {
 }
 
 /**
- * How many bytes a call has before its items; as long as that is not known, how many it takes to know more. `Infinity` for
- * a call without items: all there are.
+ * How many bytes a call has before its items; as long as they are not there, how many it takes to know more. `Infinity`
+ * for a call without items: all there are.
  */
 export function callBytes(source: Buffer): number {
   if (source.length < 3) return 3;
@@ -64,6 +66,7 @@ export function callBytes(source: Buffer): number {
 export class CallReader {
   codec = 0;
   hasItems = false;
+  isStreamed = false;
   headers: Headers = NO_HEADERS;
   nameStart = 0;
   nameEnd = 0;
@@ -85,6 +88,7 @@ export class CallReader {
     if (this.nameEnd > end) throw cutShort();
     const headersEnd = this.#readHeaders(source, this.nameEnd, end, (flags & CallFlag.HEADERS) !== 0);
     this.hasItems = (flags & CallFlag.ITEMS) !== 0;
+    this.isStreamed = (flags & CallFlag.STREAM) !== 0;
     this.inputStart = headersEnd;
     this.inputEnd = end;
     if (!this.hasItems) return;

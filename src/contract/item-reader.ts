@@ -1,5 +1,5 @@
 import { EarshotError } from "../errors.js";
-import type { Inflow } from "./flow.js";
+import type { Inflow } from "../peer/flow.js";
 import { LAST_RECORD } from "./format.js";
 
 const PREFIX_BYTES = 4;
@@ -19,9 +19,11 @@ export class ItemReader {
   #pieces: Buffer[] = [];
   #pieceBytes = 0;
 
-  constructor(inflow: Inflow, maxBytes: number) {
+  /** @param rest what has come of it already */
+  constructor(inflow: Inflow, maxBytes: number, rest?: Buffer) {
     this.#in = inflow;
     this.#maxBytes = maxBytes;
+    if (rest !== undefined) this.source = rest;
   }
 
   /** True when there is a record; false when there is none yet. @throws EarshotError `MESSAGE_TOO_LARGE` */

@@ -7,10 +7,12 @@ export interface ItemSource<T> {
   open(): ItemReader;
   /** The record that was just read, as an item; or a promise of it. */
   item(reader: ItemReader): T | Promise<T>;
-  /** The last record, or the end. @throws why it ended, unless that was good */
-  end(reader: ItemReader): void;
+  /** The last record, or the end. @throws why it ended, unless that was good; or is a promise that rejects with it */
+  end(reader: ItemReader): unknown;
   /** Called once, when nobody wants more before the end. */
   leave(): void;
+  /** Why it really broke off. */
+  explain?(error: unknown): unknown;
 }
 
 const DONE = { value: undefined, done: true } as const;
@@ -62,8 +64,8 @@ export class ItemStream<T> implements Stream<T> {
   #deliver(reader: ItemReader): Promise<IteratorResult<T, undefined>> {
     if (reader.isLast) {
       this.#state = "over";
-      this.#source.end(reader);
-      return Promise.resolve(DONE);
+      const ended = this.#source.end(reader);
+      return ended instanceof Promise ? ended.then(() => DONE) : Promise.resolve(DONE);
     }
     const item = this.#source.item(reader);
     if (!(item instanceof Promise)) return Promise.resolve({ value: item, done: false });
@@ -93,7 +95,7 @@ export class ItemStream<T> implements Stream<T> {
         if (reader.next()) return await this.#deliver(reader);
         if (reader.isEnded || reader.isCutShort) {
           this.#state = "over";
-          this.#source.end(reader);
+          await this.#source.end(reader);
         } else await reader.readable();
       }
     } catch (error) {
@@ -113,6 +115,6 @@ export class ItemStream<T> implements Stream<T> {
       this.#state = "over";
       this.#source.leave();
     }
-    return error;
+    return this.#source.explain?.(error) ?? error;
   }
 }

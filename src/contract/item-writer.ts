@@ -1,5 +1,5 @@
 import type { Codec } from "./codec.js";
-import type { Outflow } from "./flow.js";
+import type { Outflow } from "../peer/flow.js";
 import { LAST_RECORD } from "./format.js";
 import { codecFor } from "./codecs.js";
 import { Writer } from "./writer.js";

@@ -1,4 +1,5 @@
 import { EarshotError } from "../errors.js";
+import type { Answering } from "../peer/answering.js";
 import { Context, type Peer } from "../peer/context.js";
 import { Refusal } from "./faults.js";
 import type { Headers } from "./headers.js";
@@ -10,9 +11,9 @@ export class ServedContext implements CallContext {
   readonly procedure: string;
   readonly headers: Headers;
   readonly errors: CallContext["errors"];
-  readonly #context: Context;
+  readonly #context: Answering;
 
-  constructor(served: Served, headers: Headers, context: Context) {
+  constructor(served: Served, headers: Headers, context: Answering) {
     this.procedure = served.name;
     this.headers = headers;
     this.errors = served.errors;
@@ -28,8 +29,8 @@ export class ServedContext implements CallContext {
   }
 
   get timeLeftMs(): number | undefined {
-    const deadline = Context.deadlineOf(this.#context);
-    return deadline === Infinity ? undefined : Math.max(0, deadline - performance.now());
+    const { deadlineAt } = this.#context;
+    return deadlineAt === Infinity ? undefined : Math.max(0, deadlineAt - performance.now());
   }
 
   /** True when nobody waits for the answer any more. */

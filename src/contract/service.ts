@@ -2,9 +2,11 @@ import { EarshotError } from "../errors.js";
 import type { Logger } from "../peer/options.js";
 import type { Codec } from "./codec.js";
 import { codecFor } from "./codecs.js";
+import { Held } from "./collect.js";
 import { aboutOf, type Contract } from "./contract.js";
 import { errorMakers } from "./faults.js";
 import type { Middleware } from "./middleware.js";
+import { NameTable } from "./name-table.js";
 import { type Checks, checksOf, type ProcedureKind } from "./procedure.js";
 import type { CallContext } from "./types.js";
 import { Writer } from "./writer.js";
@@ -24,6 +26,14 @@ export interface Served {
   readonly errors: CallContext["errors"];
 }
 
+export interface ServiceOptions {
+  readonly middleware: readonly Middleware[];
+  readonly validates: boolean;
+  readonly logger: Logger;
+  readonly maxMessageBytes: number;
+  readonly maxBufferedBytes: number;
+}
+
 /** What all calls of a server have in common. */
 export class Service {
   readonly title: string;
@@ -34,21 +44,25 @@ export class Service {
   /** What replies are written to. */
   readonly writer = new Writer();
   readonly #codecs: (Codec | undefined)[] = [];
-  readonly #served = new Map<string, Served>();
+  readonly maxMessageBytes: number;
+  readonly held: Held;
+  readonly #served = new NameTable<Served>();
 
   constructor(
     contract: Contract,
     handlers: unknown,
-    options: { readonly middleware: readonly Middleware[]; readonly validates: boolean; readonly logger: Logger },
+    options: ServiceOptions,
   ) {
     const { name, version, procedures } = aboutOf(contract);
     this.title = `${name} ${version}`;
     this.middleware = options.middleware;
     this.validates = options.validates;
     this.logger = options.logger;
+    this.maxMessageBytes = options.maxMessageBytes;
+    this.held = new Held(options.maxBufferedBytes);
     for (const [full, procedure] of procedures) {
       const checks = checksOf(procedure);
-      this.#served.set(full, {
+      this.#served.add(full, {
         name: full,
         kind: procedure.kind,
         hasInput: procedure.definition.input !== undefined,
@@ -62,9 +76,9 @@ export class Service {
     }
   }
 
-  /** The procedure of this name. */
-  find(name: string): Served | undefined {
-    return this.#served.get(name);
+  /** The procedure whose name these bytes are. */
+  find(source: Buffer, start: number, end: number): Served | undefined {
+    return this.#served.find(source, start, end);
   }
 
   /** @throws CodecError */

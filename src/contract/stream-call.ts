@@ -1,4 +1,4 @@
-import { Context } from "../peer/context.js";
+import type { Answering } from "../peer/answering.js";
 import { isThenable } from "../peer/reply.js";
 import type { FailureName } from "../wire/failure.js";
 import { check } from "./check.js";
@@ -15,7 +15,7 @@ import type { Served, Service } from "./service.js";
 
 /** What a call with streams is made of besides the rest. */
 export interface Streams {
-  readonly inner: Context;
+  readonly inner: Answering;
   readonly input: unknown;
   /** What the caller streams. */
   readonly items: ItemReader | undefined;
@@ -73,17 +73,22 @@ export class StreamCall extends ServedCall {
   }
 
   #begin(): ItemWriter {
-    this.#writer = new ItemWriter(Context.stream(this.#streams.inner), this.codec.id);
+    this.#writer = new ItemWriter(this.#streams.inner.begin(), this.codec.id);
     return this.#writer;
   }
 
   protected override reply(bytes: Buffer): void {
-    if (this.served.yields) (this.#writer ?? this.#begin()).end(bytes);
-    else Context.reply(this.#streams.inner, bytes);
+    if (this.served.yields) this.#end(bytes);
+    else this.#streams.inner.reply(bytes);
   }
 
   protected override refuse(code: FailureName, text: string): void {
-    if (this.#writer === undefined) Context.fail(this.#streams.inner, code, text);
-    else this.#writer.end(failedReply(code, text));
+    if (this.#writer === undefined) this.#streams.inner.fail(code, text);
+    else this.#end(failedReply(code, text));
+  }
+
+  #end(last: Buffer): void {
+    (this.#writer ?? this.#begin()).end(last);
+    this.#streams.inner.end();
   }
 }

@@ -1,4 +1,4 @@
-import { Context } from "../peer/context.js";
+import type { Answering } from "../peer/answering.js";
 import { isThenable } from "../peer/reply.js";
 import type { FailureName } from "../wire/failure.js";
 import type { Codec } from "./codec.js";
@@ -8,7 +8,7 @@ import type { Served, Service } from "./service.js";
 
 /** One message in, one out. */
 export class UnaryCall extends ServedCall {
-  readonly #inner: Context;
+  readonly #inner: Answering;
   readonly #input: unknown;
 
   constructor(
@@ -16,7 +16,7 @@ export class UnaryCall extends ServedCall {
     served: Served,
     codec: Codec,
     context: ServedContext,
-    inner: Context,
+    inner: Answering,
     input: unknown,
   ) {
     super(service, served, codec, context);
@@ -40,10 +40,10 @@ export class UnaryCall extends ServedCall {
   }
 
   protected override reply(bytes: Buffer): void {
-    Context.reply(this.#inner, bytes);
+    this.#inner.reply(bytes);
   }
 
   protected override refuse(code: FailureName, text: string): void {
-    Context.fail(this.#inner, code, text);
+    this.#inner.fail(code, text);
   }
 }

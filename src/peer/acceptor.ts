@@ -1,5 +1,5 @@
 import { EarshotError } from "../errors.js";
-import { Message } from "../message.js";
+import type { Message } from "../message.js";
 import { Arena } from "../session/arena.js";
 import type { Exchange } from "../session/session.js";
 import type { Listener, Transport } from "../transport/transport.js";
@@ -8,9 +8,10 @@ import { type Allow, refusalOf } from "./allow.js";
 import { Budget } from "./budget.js";
 import { Connection } from "./connection.js";
 import type { ConnectionOwner, ConnectionSetup } from "./connection-setup.js";
-import { Context, LATER } from "./context.js";
-import { type DescriptorTable, duplicateAll, ReceivedDescriptor } from "./descriptor.js";
+import { type DescriptorTable, duplicateAll } from "./descriptor.js";
+import { DirectHandling } from "./direct-handling.js";
 import { HandOver } from "./hand-over.js";
+import { Handling } from "./handling.js";
 import type { Notifier } from "./notify.js";
 import {
   checkApp,
@@ -21,13 +22,10 @@ import {
   type LISTEN_DEFAULTS,
   type Logger,
 } from "./options.js";
-import { asFullReply, describe, isBody, isThenable } from "./reply.js";
-import type { Handler, ListenOptions } from "./server.js";
+import type { Handler, ListenOptions, StreamHandler, StreamListenOptions } from "./server.js";
 
 /** So many connections that cannot be let in are kept for the moment that it takes to tell them why they are refused. */
 const MAX_REFUSALS = 64;
-
-const NONE: readonly number[] = [];
 
 /** How long closing waits for the first bytes of those who have just connected. */
 const HEAR_OUT_MS = 100;
@@ -36,7 +34,7 @@ const HEAR_OUT_MS = 100;
 export class Acceptor implements ConnectionOwner {
   readonly logger: Logger;
   #address: string;
-  readonly #handler: Handler;
+  readonly #handling: Handling | DirectHandling;
   /** Nobody is asked for when it is missing: the mode of the socket file alone decides. */
   readonly #allow: Allow | undefined;
   readonly #maxConnections: number;
@@ -56,17 +54,22 @@ export class Acceptor implements ConnectionOwner {
 
   constructor(
     address: string,
-    handler: Handler,
+    handler: Handler | StreamHandler,
     allow: Allow | undefined,
     descriptors: DescriptorTable | undefined,
-    options: ListenOptions,
+    options: ListenOptions | StreamListenOptions,
     numbers: { readonly [K in keyof typeof LISTEN_DEFAULTS]: number },
   ) {
-    const app = checkApp(options.app, options.contract);
-    const limits = { ...numbers, maxDescriptors: descriptors === undefined ? 0 : numbers.maxDescriptors };
+    const { contract } = options;
+    const app = checkApp(options.app, contract);
+    const limits = {
+      ...numbers,
+      maxDescriptors: descriptors === undefined ? 0 : numbers.maxDescriptors,
+      takesStreams: checkChoice<"message" | "stream">("body", options.body, ["message", "stream"]) === "stream",
+      ...(contract === undefined ? {} : { takesStreams: true }),
+    };
     this.logger = checkLogger(options.logger);
     this.#address = address;
-    this.#handler = handler;
     this.#allow = allow;
     this.#maxConnections = numbers.maxConnections;
     this.#setup = {
@@ -80,11 +83,15 @@ export class Acceptor implements ConnectionOwner {
       budget: new Budget(numbers.maxBufferedBytes),
       owner: this,
     };
+    this.#handling =
+      contract?.answer === undefined
+        ? new Handling(handler, () => this.#address, descriptors, this.logger, limits.takesStreams)
+        : new DirectHandling(contract.answer, () => this.#address);
     const canHandOver = options.handOver !== false;
     this.#handOver = new HandOver(
       () => (canHandOver && this.#phase === "open" ? this.#listener : undefined),
       () => this.#leaveToHeir(),
-      options.contract?.describe,
+      contract?.describe,
     );
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
@@ -160,30 +167,8 @@ export class Acceptor implements ConnectionOwner {
 
   onExchange(connection: Connection, exchange: Exchange): void {
     const { message } = exchange;
-    if (message === undefined) return;
-    if (exchange.isSystem) {
-      this.#answerSystem(connection, exchange, message);
-      return;
-    }
-    const context = new Context(connection, this.#address, message, exchange);
-    exchange.context = context;
-    const table = this.#setup.descriptors;
-    if (table !== undefined && exchange.received.length > 0) {
-      Message.withDescriptors(
-        message,
-        exchange.received.map((fd) => new ReceivedDescriptor(table, fd)),
-      );
-    }
-    let reply: ReturnType<Handler>;
-    try {
-      reply = this.#handler(message, context);
-    } catch (error) {
-      this.#fail(connection, exchange, error);
-      return;
-    }
-    if (reply === LATER) return;
-    if (isThenable(reply)) void this.#replyLater(connection, exchange, reply);
-    else this.#reply(connection, exchange, reply);
+    if (exchange.isSystem && message !== undefined) this.#answerSystem(connection, exchange, message);
+    else this.#handling.handle(connection, exchange);
   }
 
   #answerSystem(connection: Connection, exchange: Exchange, message: Message): void {
@@ -196,7 +181,7 @@ export class Acceptor implements ConnectionOwner {
 
   onCallerGone(connection: Connection, exchange: Exchange, error: EarshotError): void {
     this.logger.debug({ peer: connection.id, error }, "a caller is gone before its answer");
-    if (exchange.context instanceof Context) Context.abort(exchange.context, error);
+    this.#handling.giveUp(exchange, error);
   }
 
   onClosing(): void {}
@@ -210,39 +195,6 @@ export class Acceptor implements ConnectionOwner {
       this.logger.debug({ peer: id, error }, "connection closed");
     } else if (!connection.isRefused) this.logger.warn({ peer: id, error }, `cut the connection: ${error.message}`);
     this.#finishIfEmpty();
-  }
-
-  async #replyLater(connection: Connection, exchange: Exchange, pending: PromiseLike<unknown>): Promise<void> {
-    let reply: unknown;
-    try {
-      reply = await pending;
-    } catch (error) {
-      this.#fail(connection, exchange, error);
-      return;
-    }
-    this.#reply(connection, exchange, reply);
-  }
-
-  #reply(connection: Connection, exchange: Exchange, reply: unknown): void {
-    if (exchange.received.length === 0 && isBody(reply)) {
-      connection.reply(exchange, reply, NONE);
-      return;
-    }
-    try {
-      const { data, descriptors } = asFullReply(reply);
-      connection.reply(exchange, data, duplicateAll(this.#setup.descriptors, descriptors));
-      exchange.message?.[Symbol.dispose]();
-    } catch (error) {
-      this.#fail(connection, exchange, error);
-    }
-  }
-
-  #fail(connection: Connection, exchange: Exchange, error: unknown): void {
-    this.logger.error({ peer: connection.id, error }, "the handler failed");
-    const code = error instanceof Error && "code" in error ? error.code : undefined;
-    const text = describe(error instanceof Error ? error.message : error);
-    exchange.message?.[Symbol.dispose]();
-    connection.fail(exchange, "HANDLER_FAILED", text, typeof code === "string" ? code : "");
   }
 
   async #drain(stop: () => Promise<void> | undefined): Promise<void> {

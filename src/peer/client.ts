@@ -9,7 +9,10 @@ import type { Transport } from "../transport/transport.js";
 import { type AppInfo, SYSTEM_FEATURE } from "../wire/hello.js";
 import { type Allow, checkAllow, refusalOf } from "./allow.js";
 import type { Channel } from "./channel.js";
+import { type Chunks, isChunks, pump, type SourceError } from "./chunks.js";
 import { type DescriptorTable, duplicateAll } from "./descriptor.js";
+import { type Duplex, toDuplex } from "./duplex.js";
+import type { Inflow, Writer } from "./flow.js";
 import { FramedChannel } from "./framed-channel.js";
 import {
   type App,
@@ -27,6 +30,8 @@ import {
 } from "./options.js";
 import { checkBody, type Origin, Pending, type WaitOptions } from "./pending.js";
 import { PlainChannel } from "./plain-channel.js";
+import type { StreamedMessage } from "./streamed-message.js";
+import { StreamedPending } from "./streamed-pending.js";
 
 /** All sizes in bytes, all times in milliseconds. */
 export interface DialOptions {
@@ -63,6 +68,14 @@ export interface SendOptions extends WaitOptions {
    * once and stay the caller's, to be closed at any time. Only between two sides that have the native addon.
    */
   readonly descriptors?: readonly (number | Descriptor)[] | undefined;
+  /** How the reply is wanted: whole. See `StreamSendOptions` for the other way. */
+  readonly body?: "message" | undefined;
+}
+
+/** For replies that are read as they come. */
+export interface StreamSendOptions extends Omit<SendOptions, "body"> {
+  /** The reply may have any size: `maxMessageBytes` does not apply, and the server is held back to what is read of it. */
+  readonly body: "stream";
 }
 
 /** What a ping found out. */
@@ -103,24 +116,62 @@ export class Client implements AsyncDisposable {
 
   /**
    * Sends a message and resolves with the reply when the other side's handler has finished with it. Text goes as UTF-8.
-   * Bytes must stay unchanged until then: large ones are not copied.
+   * Bytes must stay unchanged until then: large ones are not copied. A message of any size need not be in memory: an async
+   * iterable or a web stream is read as fast as the other side takes it.
    *
    * @throws EarshotError `HANDLER_FAILED`, `CONNECTION_LOST`, `TIMEOUT`, `CANCELLED`, `MESSAGE_TOO_LARGE`, ...; its
    * `delivery` tells whether the message may have been handled.
    */
-  send(data: string | Uint8Array, options?: SendOptions): Promise<Message> {
+  send(data: string | Uint8Array | Chunks, options?: SendOptions): Promise<Message>;
+  /** The same; the reply is a stream, and this resolves when its first bytes have come. */
+  send(data: string | Uint8Array | Chunks, options: StreamSendOptions): Promise<StreamedMessage>;
+  send(
+    data: string | Uint8Array | Chunks,
+    options?: SendOptions | StreamSendOptions,
+  ): Promise<Message | StreamedMessage> {
+    if (options?.body !== undefined || isChunks(data)) return this.#sendStreamed(data, options ?? {});
     return new Promise((resolve, reject) => {
       const body = checkBody(data, "this message");
       const pending = new Pending(this.#sends, body, resolve, reject);
-      if (options?.descriptors !== undefined) {
-        // Before anything is opened: what throws later would leave it open.
-        checkTimeout("timeoutMs", options.timeoutMs);
-        checkSignal(options.signal);
-        pending.descriptors = duplicateAll(this.#sends.table, options.descriptors);
-      }
-      if (options === undefined || this.#limit(pending, options)) this.#channel.send(pending);
+      this.#begin(pending, options);
     });
   }
+
+  /**
+   * Both directions of an exchange, for protocols that bring their own framing; the server's handler gets it as any other
+   * message. The streams reject with what `send` would reject with.
+   *
+   * @param options for the whole exchange, until both directions have ended
+   */
+  open(options?: WaitOptions): Duplex {
+    const { in: incoming, out } = this.flow(options);
+    return toDuplex(incoming, out);
+  }
+
+  /** @internal as `open`, without web streams */
+  flow(options?: WaitOptions): { readonly in: Inflow; readonly out: Writer } {
+    const pending = new StreamedPending(this.#sends, undefined, true, this.#giveUp, { resolve() {}, reject() {} });
+    const { reader, writer } = pending;
+    if (writer === undefined) throw new Error("a message without a body has a writer");
+    this.#begin(pending, options);
+    return { in: reader, out: writer };
+  }
+
+  #sendStreamed(
+    data: string | Uint8Array | Chunks,
+    options: SendOptions | StreamSendOptions,
+  ): Promise<Message | StreamedMessage> {
+    return new Promise((resolve, reject) => {
+      const isStreamed = checkChoice<"message" | "stream">("body", options.body, ["message", "stream"]) === "stream";
+      const body = isChunks(data) ? undefined : checkBody(data, "this message");
+      const pending = new StreamedPending(this.#sends, body, isStreamed, this.#giveUp, { resolve, reject });
+      this.#begin(pending, options);
+      if (pending.writer === undefined || !isChunks(data)) return;
+      pump(data, pending.writer).catch((error: SourceError) => pending.breakOff(error.message, error.cause));
+    });
+  }
+
+  readonly #giveUp = (request: Request): void => this.#channel.cancel(request, "CANCELLED");
 
   /** @internal a message to the other side's earshot */
   system(order: object, options: WaitOptions): Promise<Message> {
@@ -140,8 +191,14 @@ export class Client implements AsyncDisposable {
     reject: (error: EarshotError) => void,
     options: WaitOptions | undefined,
   ): void {
-    const pending = new Pending(origin, body, resolve, reject);
-    if (options === undefined || this.#limit(pending, options)) this.#channel.send(pending);
+    this.#begin(new Pending(origin, body, resolve, reject), options);
+  }
+
+  /** @internal an exchange whose reply comes bit by bit; so does the message, where there is no body. */
+  exchange(origin: Origin, body: Body | undefined, options: WaitOptions | undefined): StreamedPending {
+    const pending = new StreamedPending(origin, body, true, this.#giveUp, { resolve() {}, reject() {} });
+    this.#begin(pending, options);
+    return pending;
   }
 
   /** Asks for a sign of life; the server answers it without its handler. */
@@ -174,12 +231,20 @@ export class Client implements AsyncDisposable {
     return this.close();
   }
 
+  #begin(pending: Pending, options: SendOptions | StreamSendOptions | undefined): void {
+    if (options?.descriptors !== undefined) {
+      // Before anything is opened: what throws later would leave it open.
+      checkTimeout("timeoutMs", options.timeoutMs);
+      checkSignal(options.signal);
+      pending.descriptors = duplicateAll(this.#sends.table, options.descriptors);
+    }
+    if (options === undefined || this.#limit(pending, options)) this.#channel.send(pending);
+  }
+
   /** Returns false when it was over before it began. */
   #limit(pending: Pending, { timeoutMs, signal }: WaitOptions): boolean {
     const isAborted = checkSignal(signal)?.aborted === true;
-    pending.limit(checkTimeout("timeoutMs", timeoutMs), signal, (request: Request) => {
-      this.#channel.cancel(request, "CANCELLED");
-    });
+    pending.limit(checkTimeout("timeoutMs", timeoutMs), signal, this.#giveUp);
     if (isAborted) pending.onFailure("CANCELLED", "", "unsent");
     return !isAborted;
   }
@@ -221,6 +286,7 @@ async function dialWith(address: string, options: DialOptions, features: readonl
     handshakeTimeoutMs: isGreetingAwaited ? connectTimeoutMs : GREETING_MS,
     messageTimeoutMs: 0,
     idleTimeoutMs: 0,
+    takesStreams: false,
   };
   const { descriptors } = sockets;
   const greetings = greetingsOf(limits, app, features);

@@ -1,6 +1,7 @@
 import { EarshotError } from "../errors.js";
 import { FramedSession } from "../session/framed.js";
 import type { FramedMemory } from "../session/framed-options.js";
+import type { OutgoingStream } from "../session/outgoing-stream.js";
 import type { Exchange, Request, Session, SessionHost } from "../session/session.js";
 import type { Transport, TransportEvents } from "../transport/transport.js";
 import type { FailureName } from "../wire/failure.js";
@@ -89,6 +90,18 @@ export class Connection implements TransportEvents, SessionHost, Holder {
   reply(exchange: Exchange, body: string | Uint8Array, descriptors: readonly number[]): void {
     if (this.#session === undefined) this.closeDescriptors(descriptors);
     this.#session?.reply(exchange, body, descriptors);
+    this.requestFlush();
+  }
+
+  /** @param descriptors from now on the connection's */
+  replyStream(exchange: Exchange, outgoing: OutgoingStream, descriptors: readonly number[]): void {
+    if (this.#session === undefined) this.closeDescriptors(descriptors);
+    this.#session?.replyStream(exchange, outgoing, descriptors);
+    this.requestFlush();
+  }
+
+  endReply(exchange: Exchange): void {
+    this.#session?.endReply(exchange);
     this.requestFlush();
   }
 

@@ -1,13 +1,8 @@
 import type { EarshotError } from "../errors.js";
 import type { Descriptor, Message } from "../message.js";
-import type { Body, Exchange } from "../session/session.js";
 import type { Credentials } from "../transport/credentials.js";
-import type { Outflow } from "../contract/flow.js";
-import type { FailureName } from "../wire/failure.js";
 import type { Connection } from "./connection.js";
-
-/** @internal what a handler returns that answers by `Context.reply` or `Context.fail`. */
-export const LATER = Symbol("later") as unknown as undefined;
+import { StreamedMessage } from "./streamed-message.js";
 
 /** Who sent a message. */
 export interface Peer {
@@ -23,15 +18,14 @@ export interface Peer {
 export class Context {
   readonly #connection: Connection;
   readonly #address: string;
-  readonly #message: Message;
-  readonly #exchange: Exchange;
+  readonly #message: Message | StreamedMessage;
   #controller: AbortController | undefined;
   #goneBecause: EarshotError | undefined;
+  #onGone: ((error: EarshotError) => void) | undefined;
 
   /** @internal */
-  constructor(connection: Connection, address: string, message: Message, exchange: Exchange) {
+  constructor(connection: Connection, address: string, message: Message | StreamedMessage) {
     this.#connection = connection;
-    this.#exchange = exchange;
     this.#message = message;
     this.#address = address;
   }
@@ -63,36 +57,27 @@ export class Context {
     return this.#controller.signal;
   }
 
-  /** @internal when the caller gives up, in milliseconds of `performance.now()`; `Infinity` for never. */
-  static deadlineOf(context: Context): number {
-    return context.#exchange.deadlineAt;
-  }
-
-  /** @internal the answer, bit by bit */
-  static stream(context: Context): Outflow {
-    throw new Error(`not yet ${context.wire}`);
-  }
-
   /** @internal */
   static isAbandoned(context: Context): boolean {
     return context.#goneBecause !== undefined;
   }
 
   /** @internal */
-  static reply(context: Context, body: Body): void {
-    for (const descriptor of context.#message.descriptors) descriptor[Symbol.dispose]();
-    context.#connection.reply(context.#exchange, body, []);
+  static message(context: Context): Message | StreamedMessage {
+    return context.#message;
   }
 
-  /** @internal */
-  static fail(context: Context, code: FailureName, text: string): void {
-    for (const descriptor of context.#message.descriptors) descriptor[Symbol.dispose]();
-    context.#connection.fail(context.#exchange, code, text);
+  /** @internal tells one who answers, now or later, that nobody waits for it any more */
+  static onGone(context: Context, listener: (error: EarshotError) => void): void {
+    context.#onGone = listener;
+    if (context.#goneBecause !== undefined) listener(context.#goneBecause);
   }
 
   /** @internal */
   static abort(context: Context, error: EarshotError): void {
     context.#goneBecause = error;
+    if (context.#message instanceof StreamedMessage) StreamedMessage.fail(context.#message, error);
+    context.#onGone?.(error);
     context.#controller?.abort(error);
   }
 }

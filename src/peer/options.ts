@@ -1,7 +1,7 @@
 import { EarshotError } from "../errors.js";
 import { Greetings } from "../session/handshake.js";
 import type { OwnApp, OwnContract, SessionLimits } from "../session/session.js";
-import { MAX_DESCRIPTORS } from "../wire/frame.js";
+import { FIRST_WINDOW_BYTES, MAX_DESCRIPTORS } from "../wire/frame.js";
 import { type AppInfo, MAX_APP_TEXT, ownHello } from "../wire/hello.js";
 
 /** Where log lines go; pino, console-like loggers and `undefined` for silence fit. */
@@ -178,8 +178,12 @@ function describeMismatch(own: AppInfo, other: AppInfo | undefined): string {
 }
 
 export function greetingsOf(limits: SessionLimits, app: OwnApp, features: readonly string[] = []): Greetings {
-  const { maxMessageBytes, maxInFlight, maxDescriptors } = limits;
-  const others = maxDescriptors > 0 ? { maxDescriptors } : {};
+  const { maxInFlight, maxDescriptors, takesStreams } = limits;
+  const maxMessageBytes = takesStreams ? Number.MAX_SAFE_INTEGER : limits.maxMessageBytes;
+  const others = {
+    ...(maxDescriptors > 0 ? { maxDescriptors } : {}),
+    ...(takesStreams ? { windowBytes: FIRST_WINDOW_BYTES } : {}),
+  };
   return new Greetings(ownHello({ maxMessageBytes, maxInFlight, ...others }, app.info, features, app.contract?.info));
 }
 

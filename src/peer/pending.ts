@@ -1,5 +1,6 @@
 import { type Delivery, EarshotError, type ErrorCode, failure, type Operation } from "../errors.js";
-import { Message } from "../message.js";
+import { type Descriptor, Message } from "../message.js";
+import type { IncomingStream } from "../session/incoming-stream.js";
 import { type Body, type FailureDetails, Request } from "../session/session.js";
 import { type DescriptorTable, ReceivedDescriptor } from "./descriptor.js";
 
@@ -49,36 +50,45 @@ export class Pending extends Request {
   }
 
   override onReply(message: Message, descriptors: readonly number[]): void {
-    this.#unlisten();
-    const { table } = this.#origin;
-    if (descriptors.length > 0 && table !== undefined) {
-      Message.withDescriptors(
-        message,
-        descriptors.map((fd) => ReceivedDescriptor.forReply(table, fd)),
-      );
-    }
+    this.unlisten();
+    if (descriptors.length > 0) Message.withDescriptors(message, this.receive(descriptors));
     this.#resolve(message);
   }
 
+  /** Descriptors that came with the reply. */
+  receive(descriptors: readonly number[]): readonly Descriptor[] {
+    const { table } = this.#origin;
+    return table === undefined ? [] : descriptors.map((fd) => ReceivedDescriptor.forReply(table, fd));
+  }
+
+  /** Replies that are asked for as streams are a `StreamedPending`'s. */
+  override onReplyStream(_incoming: IncomingStream, _descriptors: readonly number[]): void {}
+
   override onFailure(code: ErrorCode, fact: string, delivery: Delivery, details: FailureDetails = {}): void {
-    this.#unlisten();
+    this.#reject(this.settle(code, fact, delivery, details));
+  }
+
+  /** Lets go of everything; returns the error to reject with. */
+  settle(code: ErrorCode, fact: string, delivery: Delivery, details: FailureDetails = {}): EarshotError {
+    this.unlisten();
     const signal = this.#limit?.signal;
     for (const descriptor of this.descriptors) this.#origin.table?.close(descriptor);
     this.descriptors = [];
     const cause = code === "CANCELLED" && signal?.aborted ? signal.reason : details.cause;
     const { remoteCode } = details;
     const { op, address, procedure } = this.#origin;
-    this.#reject(failure(code, op, address, this.#explain(code, fact), { delivery, cause, remoteCode, procedure }));
+    return failure(code, op, address, this.#explain(code, fact), { delivery, cause, remoteCode, procedure });
   }
 
   #explain(code: ErrorCode, fact: string): string {
     if (code === "TIMEOUT") return `no reply within ${this.#limit?.timeoutMs ?? 0} ms`;
-    if (code === "CANCELLED") return "its signal was aborted";
+    if (code === "CANCELLED") return fact === "" ? "its signal was aborted" : fact;
     if (code === "HANDLER_FAILED") return `the handler failed: ${fact}`;
     return fact;
   }
 
-  #unlisten(): void {
+  /** Its signal has no meaning any more. */
+  unlisten(): void {
     this.#limit?.signal?.removeEventListener("abort", this.#limit.onAbort);
   }
 }
@@ -87,6 +97,6 @@ export class Pending extends Request {
 export function checkBody(data: unknown, what: string): Body {
   if (typeof data === "string" || data instanceof Uint8Array) return data;
   const kind = data === null ? "null" : typeof data;
-  const fact = `Cannot send ${what}: it is a string or a Uint8Array, this is ${kind} (JSON.stringify it?)`;
+  const fact = `Cannot send ${what}: it is a string, a Uint8Array or an async iterable of these, this is ${kind} (JSON.stringify it?)`;
   throw new EarshotError("INVALID_ARGUMENT", fact);
 }

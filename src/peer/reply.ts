@@ -1,4 +1,5 @@
 import { EarshotError } from "../errors.js";
+import { type Chunks, isChunks } from "./chunks.js";
 import type { FullReply } from "./server.js";
 
 /** Anything can be thrown, also what `String` cannot take. */
@@ -17,11 +18,15 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
 /** @throws EarshotError `INVALID_ARGUMENT` */
 export function asFullReply(reply: unknown): FullReply {
   if (reply === undefined) return { data: "" };
-  if (isBody(reply)) return { data: reply };
-  if (typeof reply === "object" && reply !== null && "data" in reply && isBody(reply.data)) return reply as FullReply;
+  if (isData(reply)) return { data: reply };
+  if (typeof reply === "object" && reply !== null && "data" in reply && isData(reply.data)) return reply as FullReply;
   const kind = reply === null ? "null" : typeof reply;
-  const text = `a reply is a string, a Uint8Array or nothing; the handler returned ${kind} (JSON.stringify it?)`;
+  const text = `a reply is a string, a Uint8Array, an async iterable of these, or nothing; the handler returned ${kind} (JSON.stringify it?)`;
   throw new EarshotError("INVALID_ARGUMENT", text);
+}
+
+function isData(value: unknown): value is string | Uint8Array | Chunks {
+  return isBody(value) || isChunks(value);
 }
 
 export function isBody(value: unknown): value is string | Uint8Array {

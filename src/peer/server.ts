@@ -1,14 +1,15 @@
 import { parseAddress } from "../address.js";
 import { EarshotError, failure } from "../errors.js";
 import type { Descriptor, Message } from "../message.js";
-import type { OwnContract } from "../session/session.js";
 import { chooseSockets, type Sockets, type TransportKind } from "../transport/kind.js";
 import type { ListenOptions as SocketOptions } from "../transport/listen-options.js";
 import { type ListenTarget, resolveListenTarget } from "../transport/resolve.js";
 import type { Listener, Transport } from "../transport/transport.js";
 import { Acceptor } from "./acceptor.js";
 import { type Allow, checkAllow, sameUser } from "./allow.js";
+import type { Chunks } from "./chunks.js";
 import type { Context } from "./context.js";
+import type { ServedContract } from "./direct-handling.js";
 import { inherit } from "./hand-over.js";
 import { findNotifier, type Notifier } from "./notify.js";
 import {
@@ -21,16 +22,21 @@ import {
   type Logger,
   withDefaults,
 } from "./options.js";
+import type { StreamedMessage } from "./streamed-message.js";
 
 /** A reply with open files. */
 export interface FullReply {
-  readonly data: string | Uint8Array;
+  readonly data: string | Uint8Array | Chunks;
   /** Numbers, or what came with a message. They are duplicated when the handler settles, and stay the handler's. */
   readonly descriptors?: readonly (number | Descriptor)[] | undefined;
 }
 
-/** A reply; nothing at all is an empty one. Bytes must stay unchanged until they are out. */
-export type Reply = string | Uint8Array | FullReply | undefined;
+/**
+ * A reply; nothing at all is an empty one. Bytes must stay unchanged until they are out. An async iterable (so also what an
+ * `async function*` returns) or a web stream is sent bit by bit, as fast as the caller takes it; its end is the
+ * acknowledgement.
+ */
+export type Reply = string | Uint8Array | Chunks | FullReply | undefined;
 
 /**
  * Called once for each message, many at a time. Returning is the acknowledgement, and what it returns is the reply;
@@ -38,8 +44,16 @@ export type Reply = string | Uint8Array | FullReply | undefined;
  */
 export type Handler = (message: Message, context: Context) => Reply | undefined | Promise<Reply | undefined>;
 
+/** The same for `body: "stream"`: called when the first bytes of a message have come. */
+export type StreamHandler = (
+  message: StreamedMessage,
+  context: Context,
+) => Reply | undefined | Promise<Reply | undefined>;
+
 /** All sizes in bytes, all times in milliseconds, 0 ms for no limit. */
 export interface ListenOptions {
+  /** How the handler gets messages: whole. See `StreamListenOptions` for the other way. */
+  readonly body?: "message" | undefined;
   /** Which wires to take: many messages on a connection, one, or whichever the caller speaks (default). */
   readonly wire?: "auto" | "plain" | "framed" | undefined;
   /** Who may connect, as the permissions of the socket file; default 0o600, only this user. Not for `systemd:`. */
@@ -85,7 +99,7 @@ export interface ListenOptions {
   readonly logger?: Logger | undefined;
   readonly app?: App | undefined;
   /** @internal */
-  readonly contract?: OwnContract | undefined;
+  readonly contract?: ServedContract | undefined;
   /**
    * Take over from the server that is there, if there is one: a new version goes on with its socket, no caller is refused,
    * and the old one finishes what it has and leaves (its `closed` resolves). Default `false`: `ADDRESS_IN_USE`. Needs
@@ -96,6 +110,15 @@ export interface ListenOptions {
   readonly handOver?: boolean | undefined;
   /** Closes the server, with the default grace, when it aborts. */
   readonly signal?: AbortSignal | undefined;
+}
+
+/** For handlers that get messages as they come. */
+export interface StreamListenOptions extends Omit<ListenOptions, "body"> {
+  /**
+   * The handler is called when the first bytes of a message have come. It may have any size: `maxMessageBytes` and
+   * `messageTimeoutMs` do not apply, and who sends is held back to what the handler reads.
+   */
+  readonly body: "stream";
 }
 
 /** A server at one address. Whoever made it closes it. */
@@ -143,7 +166,14 @@ export class Server implements AsyncDisposable {
  * @example
  * const server = await listen("/run/user/1000/app.sock", (message) => `you said ${message.text()}`);
  */
-export async function listen(address: string, handler: Handler, options: ListenOptions = {}): Promise<Server> {
+export function listen(address: string, handler: Handler, options?: ListenOptions): Promise<Server>;
+/** The same; the handler gets each message as a stream, when its first bytes have come. */
+export function listen(address: string, handler: StreamHandler, options: StreamListenOptions): Promise<Server>;
+export async function listen(
+  address: string,
+  handler: Handler | StreamHandler,
+  options: ListenOptions | StreamListenOptions = {},
+): Promise<Server> {
   if (typeof handler !== "function") {
     throw new EarshotError("INVALID_ARGUMENT", "Cannot listen without a handler: the second argument is a function");
   }
@@ -179,7 +209,7 @@ export async function listen(address: string, handler: Handler, options: ListenO
 }
 
 /** @throws EarshotError `UNSUPPORTED`: if nobody can tell who calls, nobody gets in */
-function chooseAllow(sockets: Sockets, { allow }: ListenOptions, address: string): Allow | undefined {
+function chooseAllow(sockets: Sockets, { allow }: Pick<ListenOptions, "allow">, address: string): Allow | undefined {
   const isKnown = sockets.kind === "native";
   if (checkAllow(allow) === undefined) return isKnown ? sameUser() : undefined;
   if (isKnown) return allow;
@@ -191,7 +221,7 @@ function chooseAllow(sockets: Sockets, { allow }: ListenOptions, address: string
 async function takeOver(
   sockets: Sockets,
   target: ListenTarget,
-  { app }: ListenOptions,
+  { app }: Pick<ListenOptions, "app">,
   options: SocketOptions,
 ): Promise<Listener | undefined> {
   if (target.kind === "activation") {

@@ -1,19 +1,57 @@
-import type { FrameDecoder } from "../wire/decode.js";
+import { type FrameDecoder, violation } from "../wire/decode.js";
+import { decodeFailure, type Failure } from "../wire/failure.js";
+import { FrameType, PING_BYTES, WINDOW_BYTES } from "../wire/frame.js";
 
-/** Collects the payload of a control frame; nearly always it comes in one part and nothing is copied. */
+/** Who is told what a control frame says. */
+export interface ControlSink {
+  onHello(payload: Buffer): void;
+  onReset(exchange: number, failure: Failure): void;
+  onGoAway(lastId: number, failure: Failure): void;
+  onWindow(exchange: number, bytes: number): void;
+  onStop(exchange: number): void;
+  /** @param payload borrowed */
+  onPing(payload: Buffer): void;
+  /** @param payload borrowed */
+  onPong(payload: Buffer): void;
+}
+
+/** Collects the payload of a control frame, nearly always in one part so that nothing is copied, and tells what it says. */
 export class ControlReader {
+  readonly #sink: ControlSink;
   #parts: Buffer[] = [];
 
-  /** Returns the whole payload with its last part, borrowed; `undefined` before. */
-  take(frame: FrameDecoder, bytes: Buffer, start: number, end: number): Buffer | undefined {
+  constructor(sink: ControlSink) {
+    this.#sink = sink;
+  }
+
+  /** A part of the payload has come. @throws EarshotError `PROTOCOL_VIOLATION` */
+  take(frame: FrameDecoder, bytes: Buffer, start: number, end: number): void {
     const part = bytes.subarray(start, end);
     if (frame.remaining > 0) {
       this.#parts.push(Buffer.from(part));
-      return undefined;
+      return;
     }
-    if (this.#parts.length === 0) return part;
-    const payload = Buffer.concat([...this.#parts, part]);
+    const payload = this.#parts.length === 0 ? part : Buffer.concat([...this.#parts, part]);
     this.#parts = [];
-    return payload;
+    this.#tell(frame, payload);
   }
+
+  #tell({ type, exchange }: FrameDecoder, payload: Buffer): void {
+    if (type === FrameType.HELLO) this.#sink.onHello(payload);
+    else if (type === FrameType.RESET) this.#sink.onReset(exchange, decodeFailure(payload));
+    else if (type === FrameType.GOAWAY) this.#sink.onGoAway(exchange, decodeFailure(payload));
+    else if (type === FrameType.STOP) this.#sink.onStop(exchange);
+    else if (type === FrameType.WINDOW) {
+      assertLength(payload, WINDOW_BYTES, "WINDOW");
+      this.#sink.onWindow(exchange, payload.readUInt32LE(0));
+    } else {
+      assertLength(payload, PING_BYTES, "PING or PONG");
+      if (type === FrameType.PING) this.#sink.onPing(payload);
+      else this.#sink.onPong(payload);
+    }
+  }
+}
+
+function assertLength(payload: Buffer, bytes: number, name: string): void {
+  if (payload.length !== bytes) throw violation(`a ${name} of wrong length`);
 }

@@ -1,17 +1,18 @@
-import { encodeControl } from "../wire/encode.js";
+import { encodeControl, encodeWindow } from "../wire/encode.js";
 import { encodeFailure, type FailureName } from "../wire/failure.js";
 import { FrameType } from "../wire/frame.js";
 import type { FramedMemory } from "./framed-options.js";
 import type { Greetings } from "./handshake.js";
-import type { Resetter } from "./inbound.js";
 import type { SessionHost } from "./session.js";
+
+const NOTHING = Buffer.alloc(0);
 
 interface Queue {
   pushControl(frame: Uint8Array): void;
 }
 
 /** What a session says that is not a message. */
-export class ControlWriter implements Resetter {
+export class ControlWriter {
   /** Set before anything is sent. */
   output: Queue | undefined;
   readonly #host: SessionHost;
@@ -43,6 +44,16 @@ export class ControlWriter implements Resetter {
 
   sendPong(payload: Uint8Array): void {
     this.send(encodeControl(FrameType.PONG, 0, payload));
+  }
+
+  /** The other side may send so many bytes more of an exchange. */
+  sendWindow(id: number, bytes: number): void {
+    this.send(encodeWindow(id, bytes));
+  }
+
+  /** This side reads no more of an exchange. */
+  sendStop(id: number): void {
+    this.send(encodeControl(FrameType.STOP, id, NOTHING));
   }
 
   send(frame: Uint8Array): void {

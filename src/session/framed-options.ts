@@ -1,7 +1,12 @@
 import type { EarshotError } from "../errors.js";
+import { FIRST_WINDOW_BYTES } from "../wire/frame.js";
+import type { Hello } from "../wire/hello.js";
 import type { Arena } from "./arena.js";
+import type { ControlWriter } from "./control-writer.js";
 import type { Greetings } from "./handshake.js";
+import type { BodyReader } from "./incoming.js";
 import type { OwnApp, SessionHost, SessionLimits } from "./session.js";
+import type { Streams } from "./streams.js";
 
 export interface FramedOptions {
   readonly role: "client" | "server";
@@ -14,6 +19,16 @@ export interface FramedOptions {
   readonly refusal?: EarshotError | undefined;
   /** Of a session on the same connection that was let go because it rested. */
   readonly memory?: FramedMemory | undefined;
+}
+
+/** What those who keep exchanges share. */
+export interface ExchangeParts {
+  readonly host: SessionHost;
+  readonly limits: SessionLimits;
+  readonly memory: FramedMemory;
+  readonly reader: BodyReader;
+  readonly writer: ControlWriter;
+  readonly streams: Streams;
 }
 
 /** All that has to be known of a connection while nothing happens on it. */
@@ -31,4 +46,15 @@ export class FramedMemory {
   peerMaxMessageBytes: number | undefined = undefined;
   peerMaxInFlight: number | undefined = undefined;
   peerMaxDescriptors: number | undefined = undefined;
+  /** How much of a message it takes at first; -1 for all. */
+  peerWindowBytes: number = FIRST_WINDOW_BYTES;
+
+  /** The other side has said what it takes. */
+  greeted(limits: Hello["limits"]): void {
+    this.isGreeted = true;
+    this.peerMaxMessageBytes = limits.maxMessageBytes;
+    this.peerMaxInFlight = limits.maxInFlight;
+    this.peerMaxDescriptors = limits.maxDescriptors ?? 0;
+    this.peerWindowBytes = limits.windowBytes ?? -1;
+  }
 }

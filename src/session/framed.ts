@@ -1,26 +1,29 @@
 import { EarshotError } from "../errors.js";
 import { FrameDecoder, type FrameSink, violation } from "../wire/decode.js";
-import { decodeFailure, type FailureName, isFailureName } from "../wire/failure.js";
-import { Flag, FrameType, PING_BYTES } from "../wire/frame.js";
-import { ControlReader } from "./control-reader.js";
+import { type Failure, type FailureName, isFailureName } from "../wire/failure.js";
+import { Flag, FrameType } from "../wire/frame.js";
+import type { Answers } from "./answers.js";
+import { ControlReader, type ControlSink } from "./control-reader.js";
 import { ControlWriter } from "./control-writer.js";
 import { DescriptorQueue } from "./descriptors.js";
 import { FramedMemory, type FramedOptions } from "./framed-options.js";
+import { makeSides } from "./framed-sides.js";
 import { agree, PrefaceReader } from "./handshake.js";
-import { Inbound } from "./inbound.js";
+import type { Inbound } from "./inbound.js";
 import { BodyReader } from "./incoming.js";
 import { Liveness, timedOut } from "./liveness.js";
-import { Outbound } from "./outbound.js";
-import { Output } from "./output.js";
-import { excessOf } from "./peer-limits.js";
+import type { Outbound } from "./outbound.js";
+import type { OutgoingStream } from "./outgoing-stream.js";
+import type { Output } from "./output.js";
 import { Pings } from "./pings.js";
-import type { Body, Exchange, Request, Session, SessionHost } from "./session.js";
+import type { Body, Exchange, Outgoing, Request, Session, SessionHost } from "./session.js";
+import { Streams } from "./streams.js";
 
 /** So much of what only answers the other side may wait for it before nothing more is read. */
 const MAX_CONTROL_WAITING_BYTES = 65_536;
 
 /** The framed wire: routes frames to those who keep exchanges, pings and times. */
-export class FramedSession implements Session, FrameSink {
+export class FramedSession implements Session, FrameSink, ControlSink {
   readonly wire = "framed";
   readonly #options: FramedOptions;
   readonly #host: SessionHost;
@@ -29,35 +32,35 @@ export class FramedSession implements Session, FrameSink {
   readonly #liveness: Liveness;
   readonly #inbound: Inbound | undefined;
   readonly #outbound: Outbound | undefined;
-  readonly #output: Output<Request> | Output<Exchange>;
+  readonly #answers: Answers | undefined;
+  readonly #output: Output<Outgoing>;
   readonly #memory: FramedMemory;
   readonly #writer: ControlWriter;
   readonly #descriptors: DescriptorQueue;
+  readonly #streams: Streams;
   #preface: PrefaceReader | undefined;
-  #control: ControlReader | undefined;
+  readonly #control = new ControlReader(this);
   #pings: Pings | undefined;
   #phase: "open" | "closing" | "ended" = "open";
   #isPaused = false;
 
   constructor(options: FramedOptions) {
-    const { host, limits, arena, memory = new FramedMemory() } = options;
+    const { host, limits, memory = new FramedMemory() } = options;
     this.#options = options;
     this.#host = host;
     this.#memory = memory;
-    this.#reader = new BodyReader(limits.maxMessageBytes, host);
+    this.#writer = new ControlWriter(host, memory, options.greetings);
+    this.#streams = new Streams(this.#writer, host);
     this.#liveness = new Liveness(limits, host.now(), memory.isGreeted);
     this.#descriptors = new DescriptorQueue(limits.maxDescriptors);
-    this.#writer = new ControlWriter(host, memory, options.greetings);
     if (!memory.isGreeted) this.#preface = new PrefaceReader();
-    if (options.role === "client") {
-      this.#outbound = new Outbound(host, this.#reader, limits.maxMessageBytes, memory, this.#writer);
-      const output = new Output<Request>(arena, this.#outbound, host);
-      this.#outbound.output = output;
-      this.#output = output;
-    } else {
-      this.#inbound = new Inbound(host, limits, this.#reader, memory, this.#writer);
-      this.#output = new Output<Exchange>(arena, this.#inbound, host);
-    }
+    this.#reader = new BodyReader(limits.maxMessageBytes, host, this.#streams);
+    const exchanges = { host, limits, memory, reader: this.#reader, writer: this.#writer, streams: this.#streams };
+    const sides = makeSides(options, exchanges);
+    this.#inbound = sides.inbound;
+    this.#outbound = sides.outbound;
+    this.#answers = sides.answers;
+    this.#output = sides.output;
     this.#writer.output = this.#output;
     if (options.role === "client") this.#writer.sendGreeting();
   }
@@ -76,7 +79,7 @@ export class FramedSession implements Session, FrameSink {
   }
 
   get heldBytes(): number {
-    return this.#inbound?.heldBytes ?? 0;
+    return (this.#inbound?.heldBytes ?? 0) + this.#streams.heldBytes;
   }
 
   get isCongested(): boolean {
@@ -140,22 +143,19 @@ export class FramedSession implements Session, FrameSink {
   }
 
   reply(exchange: Exchange, body: Body, descriptors: readonly number[] = []): void {
-    const excess = excessOf(this.#memory, body, descriptors.length);
-    if (excess === undefined && this.#inbound?.answer(exchange, body.length) === true) {
-      exchange.body = body;
-      exchange.descriptors = descriptors;
-      (this.#output as Output<Exchange>).push(exchange);
-    } else this.#host.closeDescriptors(descriptors);
-    if (excess !== undefined) this.fail(exchange, excess.code, `the reply ${excess.fact}`);
-    this.#host.requestFlush();
+    this.#answers?.reply(exchange, body, descriptors);
+  }
+
+  replyStream(exchange: Exchange, outgoing: OutgoingStream, descriptors: readonly number[] = []): void {
+    this.#answers?.stream(exchange, outgoing, descriptors);
+  }
+
+  endReply(exchange: Exchange): void {
+    this.#answers?.endStream(exchange);
   }
 
   fail(exchange: Exchange, code: FailureName, text: string, remoteCode = ""): void {
-    if (this.#inbound?.answer(exchange, 0) === true) {
-      this.#writer.sendReset(exchange.id, code, text, remoteCode);
-      this.#inbound.flushed(exchange);
-    }
-    this.#host.requestFlush();
+    this.#answers?.fail(exchange, code, text, remoteCode);
   }
 
   ping(request: Request): void {
@@ -221,51 +221,55 @@ export class FramedSession implements Session, FrameSink {
     } else if (frame.type === FrameType.DATA) {
       if (this.#inbound === undefined) this.#outbound?.onData(frame, this.#descriptors);
       else this.#inbound.onData(frame);
-    } else this.#control ??= new ControlReader();
+    }
   }
 
   onPayload(frame: FrameDecoder, bytes: Buffer, start: number, end: number): void {
     const isMessage = frame.type === FrameType.OPEN || frame.type === FrameType.DATA;
     if (isMessage) (this.#inbound ?? this.#outbound)?.onPayload(frame, bytes, start, end);
-    const isControl = !isMessage && frame.type <= FrameType.GOAWAY;
-    const payload = isControl ? this.#control?.take(frame, bytes, start, end) : undefined;
-    if (payload !== undefined) this.#onControl(frame, payload);
+    else if (frame.type <= FrameType.STOP) this.#control.take(frame, bytes, start, end);
   }
 
-  #onControl(frame: FrameDecoder, payload: Buffer): void {
-    if (frame.type === FrameType.HELLO) this.#onHello(payload);
-    else if (frame.type === FrameType.RESET) this.#onReset(frame.exchange, payload);
-    else if (frame.type === FrameType.GOAWAY) this.#onGoAway(frame.exchange, payload);
-    else if (payload.length !== PING_BYTES) throw violation("a PING or PONG of wrong length");
-    else if (frame.type === FrameType.PING) this.#writer.sendPong(payload);
-    else this.#pings?.onPong(payload);
+  onPing(payload: Buffer): void {
+    this.#writer.sendPong(payload);
   }
 
-  #onHello(payload: Buffer): void {
+  onPong(payload: Buffer): void {
+    this.#pings?.onPong(payload);
+  }
+
+  onWindow(id: number, bytes: number): void {
+    const item = (this.#inbound ?? this.#outbound)?.find(id, "room for");
+    if (item !== undefined) this.#output.grant(item, bytes);
+    this.#host.requestFlush();
+  }
+
+  onStop(id: number): void {
+    const item = (this.#inbound ?? this.#outbound)?.find(id, "an end to");
+    if (item !== undefined) this.#output.stop(item);
+    this.#host.requestFlush();
+  }
+
+  onHello(payload: Buffer): void {
     if (this.#memory.isGreeted) throw violation("a second HELLO");
     const hello = this.#options.greetings.read(payload);
     this.#writer.sendGreeting();
     this.#memory.isSystemOnly = agree(this.#options.app, hello);
     if (this.#options.refusal !== undefined) throw this.#options.refusal;
-    this.#memory.isGreeted = true;
+    this.#memory.greeted(hello.limits);
     this.#liveness.greeted();
-    this.#memory.peerMaxMessageBytes = hello.limits.maxMessageBytes;
-    this.#memory.peerMaxInFlight = hello.limits.maxInFlight;
-    this.#memory.peerMaxDescriptors = hello.limits.maxDescriptors ?? 0;
-    this.#outbound?.advance();
+    this.#outbound?.greeted();
     this.#host.onGreeting(hello);
   }
 
-  #onReset(id: number, payload: Buffer): void {
-    const failure = decodeFailure(payload);
+  onReset(id: number, failure: Failure): void {
     this.#outbound?.onReset(id, failure);
     const exchange = this.#inbound?.onReset(id);
     if (exchange === undefined) return;
     this.#host.onCallerGone(exchange, new EarshotError(failure.code, "The caller has given up"));
   }
 
-  #onGoAway(lastId: number, payload: Buffer): void {
-    const { code, text } = decodeFailure(payload);
+  onGoAway(lastId: number, { code, text }: Failure): void {
     this.#outbound?.refuseAfter(lastId, code, text);
     for (const ping of this.#pings?.expire(Infinity) ?? []) ping.onFailure(code, text, "unsent");
     if (this.#phase === "open") this.#phase = "closing";

@@ -1,3 +1,5 @@
+import { violation } from "../wire/decode.js";
+
 const FIRST_CAPACITY = 32;
 /** What is older than so many exchanges is kept elsewhere: one that never ends must not make the table grow for ever. */
 const MAX_CAPACITY = 16_384;
@@ -31,6 +33,16 @@ export class IdTable<T> {
     if (place >= this.#end) return undefined;
     if (place < this.#first) return this.#old?.get(id);
     return this.#ring[place & (this.#ring.length - 1)];
+  }
+
+  /**
+   * @returns `undefined` for one that is over
+   * @throws EarshotError `PROTOCOL_VIOLATION` for one that never began: it is above `lastId`
+   */
+  find(id: number, lastId: number, what: string): T | undefined {
+    const value = this.get(id);
+    if (value !== undefined || id <= lastId) return value;
+    throw violation(`${what} exchange ${id}, which was not opened`);
   }
 
   /** Returns whether it was there. */

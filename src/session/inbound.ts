@@ -1,34 +1,21 @@
-import { EarshotError } from "../errors.js";
 import type { Message } from "../message.js";
 import { type FrameDecoder, violation } from "../wire/decode.js";
-import type { FailureName } from "../wire/failure.js";
 import { Flag, FrameType } from "../wire/frame.js";
 import type { Assembly } from "./assembly.js";
+import type { ControlWriter } from "./control-writer.js";
 import { Deadlines } from "./deadlines.js";
 import type { DescriptorQueue } from "./descriptors.js";
-import { Fifo } from "./fifo.js";
+import { Dispatcher, MAX_WAITING } from "./dispatcher.js";
+import type { ExchangeParts, FramedMemory } from "./framed-options.js";
 import { IdTable } from "./id-table.js";
 import type { BodyReader, Incoming } from "./incoming.js";
-import type { OutputOwner } from "./output.js";
+import type { Output, OutputOwner } from "./output.js";
+import { ProgressWatch } from "./progress.js";
 import { Exchange, type SessionHost, type SessionLimits } from "./session.js";
+import type { Streams } from "./streams.js";
 
-/** So many complete messages may wait behind `maxInFlight` before reading stops: a client's first burst fits. */
-export const MAX_WAITING = 64;
 /** With so many descriptors in hand reading stops, so that no caller uses up those of the process. */
 export const MAX_HELD_DESCRIPTORS = 512;
-/** An unfinished message must bring this much in each window of `messageTimeoutMs`, or its end. */
-export const MIN_PROGRESS_BYTES = 65_536;
-
-/** Outlives this object: what has to be known of the exchanges that are over. */
-interface Memory {
-  /** The highest exchange that was seen. */
-  lastId: number;
-}
-
-/** Who can tell the other side that an exchange has ended. */
-export interface Resetter {
-  sendReset(id: number, code: FailureName, text?: string): void;
-}
 
 class IncomingExchange extends Exchange implements Incoming {
   assembly: Assembly | undefined = undefined;
@@ -42,30 +29,38 @@ export class Inbound implements OutputOwner<Exchange> {
 
   readonly #host: SessionHost;
   readonly #limits: SessionLimits;
-  readonly #memory: Memory;
-  readonly #resetter: Resetter;
+  readonly #memory: FramedMemory;
+  readonly #writer: ControlWriter;
   readonly #reader: BodyReader;
+  readonly #streams: Streams;
   readonly #exchanges = new IdTable<IncomingExchange>();
-  readonly #ready = new Fifo<IncomingExchange>();
+  readonly #dispatcher: Dispatcher<IncomingExchange>;
+  readonly #progress: ProgressWatch;
+  #output: Output<Exchange> | undefined;
   #deadlines: Deadlines<Exchange> | undefined;
   #heldDescriptors = 0;
   #receiving = 0;
-  #inFlight = 0;
-  #isDispatching = false;
   #current: IncomingExchange | undefined;
-  #nextProgressCheck = Infinity;
 
-  constructor(host: SessionHost, limits: SessionLimits, reader: BodyReader, memory: Memory, resetter: Resetter) {
+  constructor({ host, limits, reader, memory, writer, streams }: ExchangeParts) {
     this.#host = host;
     this.#limits = limits;
     this.#reader = reader;
     this.#memory = memory;
-    this.#resetter = resetter;
+    this.#writer = writer;
+    this.#streams = streams;
+    this.#dispatcher = new Dispatcher(limits.maxInFlight, (exchange) => host.onExchange(exchange));
+    this.#progress = new ProgressWatch(limits.messageTimeoutMs);
+  }
+
+  set output(output: Output<Exchange>) {
+    this.#output = output;
   }
 
   /** Where the rest of the payload that is coming in belongs. */
   readInto(bytes: number): Buffer | undefined {
-    return this.#current?.assembly?.spare(bytes);
+    const current = this.#current;
+    return current?.incoming?.spare(bytes) ?? current?.assembly?.spare(bytes);
   }
 
   get isIdle(): boolean {
@@ -74,7 +69,7 @@ export class Inbound implements OutputOwner<Exchange> {
 
   /** True while a handler runs, even if nobody waits for it any more. */
   get isHandling(): boolean {
-    return this.#inFlight > 0;
+    return this.#dispatcher.isHandling;
   }
 
   get isReceiving(): boolean {
@@ -82,12 +77,12 @@ export class Inbound implements OutputOwner<Exchange> {
   }
 
   get isCongested(): boolean {
-    return this.#ready.size >= MAX_WAITING || this.#heldDescriptors >= MAX_HELD_DESCRIPTORS;
+    return this.#dispatcher.isFull || this.#heldDescriptors >= MAX_HELD_DESCRIPTORS;
   }
 
   /** @param isPaused whether nothing is read now; what does not come then is not the other side's delay. */
   nextDeadline(isPaused: boolean): number {
-    return Math.min(this.#deadlines?.next ?? Infinity, isPaused ? Infinity : this.#nextProgressCheck);
+    return Math.min(this.#deadlines?.next ?? Infinity, isPaused ? Infinity : this.#progress.nextCheck);
   }
 
   onOpen(frame: FrameDecoder, isClosing: boolean, descriptors: DescriptorQueue): void {
@@ -106,6 +101,7 @@ export class Inbound implements OutputOwner<Exchange> {
     this.#reader.begin(frame, true);
     this.#current = new IncomingExchange(id);
     this.#current.isSystem = (frame.flags & Flag.SYSTEM) !== 0;
+    this.#current.isStreamed = this.#limits.takesStreams && !this.#current.isSystem;
     this.#current.received = descriptors.take(frame.descriptors);
     this.#heldDescriptors += frame.descriptors;
     this.#receiving++;
@@ -113,16 +109,14 @@ export class Inbound implements OutputOwner<Exchange> {
   }
 
   onData(frame: FrameDecoder): void {
-    const exchange = this.#exchanges.get(frame.exchange);
+    // The rest of a message that was refused or given up is on its way still.
+    const exchange = this.find(frame.exchange, "data for");
     this.#current = undefined;
-    if (exchange === undefined) {
-      // The rest of a message that was refused or given up is on its way still; one that never began is a mistake.
-      if (frame.exchange > this.#memory.lastId)
-        throw violation(`data for exchange ${frame.exchange}, which was not opened`);
-      return;
-    }
+    if (exchange === undefined) return;
     if (frame.descriptors > 0) throw violation("a later frame of a message that has descriptors");
-    if (exchange.state !== "receiving") throw violation(`data after the end of exchange ${frame.exchange}`);
+    if (exchange.state !== "receiving" && exchange.incoming?.hasEnded !== false) {
+      throw violation(`data after the end of exchange ${frame.exchange}`);
+    }
     this.#reader.begin(frame, false);
     this.#current = exchange;
   }
@@ -134,36 +128,53 @@ export class Inbound implements OutputOwner<Exchange> {
     if (progress === "too-large") {
       this.#forget(exchange);
       this.#current = undefined;
-      this.#resetter.sendReset(exchange.id, "MESSAGE_TOO_LARGE", `the limit is ${this.#limits.maxMessageBytes} bytes`);
-    } else if (progress === "more") this.#hold(exchange);
-    else this.#complete(exchange, progress);
+      this.#writer.sendReset(exchange.id, "MESSAGE_TOO_LARGE", `the limit is ${this.#limits.maxMessageBytes} bytes`);
+    } else if (progress !== "more" && progress !== "ended") this.#complete(exchange, progress);
+    else if (exchange.assembly !== undefined) this.#hold(exchange, exchange.assembly);
+    else if (exchange.incoming !== undefined) {
+      if (progress === "ended") this.#current = undefined;
+      if (exchange.state === "receiving") this.#makeReady(exchange);
+      if (progress === "ended") this.#endMessage(exchange);
+    }
   }
 
   /** The other side gave up. */
   onReset(id: number): Exchange | undefined {
-    const exchange = this.#exchanges.get(id);
-    if (exchange === undefined) {
-      if (id > this.#memory.lastId) throw violation(`a reset of exchange ${id}, which was not opened`);
-      return undefined;
-    }
-    return this.#giveUp(exchange) ? exchange : undefined;
+    const exchange = this.find(id, "a reset of");
+    return exchange !== undefined && this.#giveUp(exchange) ? exchange : undefined;
   }
 
-  /** The answer to an exchange is ready to leave; false when nobody waits for it any more. */
+  /** @returns `undefined` for one that is over @throws EarshotError `PROTOCOL_VIOLATION` for one that never began */
+  find(id: number, what: string): IncomingExchange | undefined {
+    return this.#exchanges.find(id, this.#memory.lastId, what);
+  }
+
+  /** The answer to an exchange begins, and is written to `exchange.outgoing`; false when nobody waits for it any more. */
+  beginReply(exchange: Exchange): boolean {
+    if (exchange.state !== "handling") return false;
+    exchange.state = "replying";
+    return true;
+  }
+
+  /** An answer to an exchange is ready to leave, or to be refused; false when nobody waits for it any more. */
   answer(exchange: Exchange, bytes: number): boolean {
-    if (exchange.state === "handling") {
+    if (exchange.state === "handling" || exchange.state === "replying") {
+      this.#dropReply(exchange);
       exchange.state = "answered";
       exchange.heldBytes += bytes;
       this.heldBytes += bytes;
       this.#deadlines?.delete(exchange);
       return true;
     }
-    // It was given up while its handler ran: only now has its place become free.
-    if (exchange.state === "gone") {
-      this.#inFlight--;
-      this.dispatch();
-    }
+    this.leaveIfGone(exchange);
     return false;
+  }
+
+  /** One that was given up while its handler ran: only now has its place become free. */
+  leaveIfGone(exchange: Exchange): void {
+    if (exchange.state !== "gone" || exchange.isOut) return;
+    exchange.isOut = true;
+    this.#dispatcher.leave();
   }
 
   now(): number {
@@ -176,25 +187,18 @@ export class Inbound implements OutputOwner<Exchange> {
 
   /** The answer to an exchange is out. */
   flushed(exchange: Exchange): void {
-    this.#inFlight--;
-    this.#forget(exchange);
-    exchange.state = "gone";
-    this.dispatch();
+    exchange.isOut = true;
+    exchange.state = "answered";
+    this.#endMessage(exchange);
+    this.#dispatcher.leave();
   }
 
-  /** Hands on as many messages as may be in flight. */
-  dispatch(): void {
-    // A handler that fails at once frees its place at once, and comes back here: not deeper for each of them.
-    if (this.#isDispatching) return;
-    this.#isDispatching = true;
-    while (this.#inFlight < this.#limits.maxInFlight) {
-      const exchange = this.#ready.shift();
-      if (exchange === undefined) break;
-      this.#inFlight++;
-      exchange.state = "handling";
-      this.#host.onExchange(exchange);
-    }
-    this.#isDispatching = false;
+  /** An exchange ended without an answer, and the other side was told. */
+  broken(exchange: Exchange): void {
+    exchange.isOut = true;
+    this.#forget(exchange);
+    exchange.state = "gone";
+    this.#dispatcher.leave();
   }
 
   /** The connection is gone; returns those that a handler is busy with. */
@@ -208,40 +212,53 @@ export class Inbound implements OutputOwner<Exchange> {
 
   /** Returns those whose callers have given up by now. @throws EarshotError when a message makes no progress. */
   tick(now: number, isPaused: boolean): Exchange[] {
-    if (!isPaused && now >= this.#nextProgressCheck) this.#checkProgress(now);
+    if (!isPaused && now >= this.#progress.nextCheck) this.#progress.check(now, this.#exchanges.values());
     const due = this.#deadlines?.expire(now) ?? [];
     return due.filter(
       (exchange) => this.#exchanges.get(exchange.id) === exchange && this.#giveUp(exchange as IncomingExchange),
     );
   }
 
-  #hold(exchange: IncomingExchange): void {
-    const { assembly } = exchange;
-    if (assembly === undefined) return;
-    if (exchange.deadlineAt === Infinity) this.#startDeadline(exchange);
+  /** Reading goes on after a pause. */
+  resumed(now: number): void {
+    this.#progress.resumed(now, this.#exchanges.values());
+  }
+
+  #hold(exchange: IncomingExchange, assembly: Assembly): void {
+    this.#startDeadline(exchange);
     this.heldBytes += assembly.length - exchange.heldBytes;
     exchange.heldBytes = assembly.length;
-    if (this.#limits.messageTimeoutMs > 0 && this.#nextProgressCheck === Infinity) {
-      this.#nextProgressCheck = assembly.windowStart + this.#limits.messageTimeoutMs;
-    }
+    this.#progress.begin(assembly);
   }
 
   #complete(exchange: IncomingExchange, message: Message): void {
     this.#current = undefined;
-    this.#receiving--;
     exchange.assembly = undefined;
     exchange.message = message;
-    exchange.state = "ready";
     this.heldBytes += message.byteLength - exchange.heldBytes;
     exchange.heldBytes = message.byteLength;
-    if (exchange.deadlineAt === Infinity) this.#startDeadline(exchange);
-    this.#ready.push(exchange);
-    this.dispatch();
+    this.#makeReady(exchange);
+  }
+
+  #makeReady(exchange: IncomingExchange): void {
+    this.#receiving--;
+    this.#startDeadline(exchange);
+    this.#dispatcher.push(exchange);
+  }
+
+  /** Forgets an exchange when both its directions have ended: a message whose answer came early still has its end to come. */
+  #endMessage(exchange: Exchange): void {
+    const { incoming } = exchange;
+    if (incoming?.hasEnded === true) this.#streams.close(incoming);
+    if (!exchange.isOut || incoming?.hasEnded === false) return;
+    this.#deadlines?.delete(exchange);
+    this.#forget(exchange);
+    exchange.state = "gone";
   }
 
   /** The time that the caller has left counts from the first frame on. */
   #startDeadline(exchange: IncomingExchange): void {
-    if (exchange.deadlineMs < 0) return;
+    if (exchange.deadlineMs < 0 || exchange.deadlineAt !== Infinity) return;
     exchange.deadlineAt = this.#host.now() + exchange.deadlineMs;
     this.#deadlines ??= new Deadlines();
     this.#deadlines.add(exchange);
@@ -250,18 +267,28 @@ export class Inbound implements OutputOwner<Exchange> {
   /** Returns true when a handler is busy with it. */
   #giveUp(exchange: IncomingExchange): boolean {
     if (exchange === this.#current) this.#current = undefined;
-    const wasHandling = exchange.state === "handling";
-    if (exchange.state === "answered") return false;
-    if (exchange.state === "ready") this.#ready.drop(exchange);
+    const isReading = exchange.isOut && exchange.incoming?.isStopped === false;
+    const wasHandling = exchange.state === "handling" || exchange.state === "replying" || isReading;
+    if (exchange.state === "answered" && !exchange.isOut) return false;
+    if (exchange.state === "ready") this.#dispatcher.drop(exchange);
+    this.#dropReply(exchange);
     this.#deadlines?.delete(exchange);
     this.#forget(exchange);
     exchange.state = "gone";
     return wasHandling;
   }
 
+  /** Of an answer that is written bit by bit, nothing more leaves. */
+  #dropReply(exchange: Exchange): void {
+    if (exchange.outgoing === undefined) return;
+    this.#output?.dropStream(exchange);
+    exchange.outgoing.discard();
+  }
+
   #forget(exchange: Exchange): void {
     if (!this.#exchanges.delete(exchange.id)) return;
     if (exchange.state === "receiving") this.#receiving--;
+    if (exchange.incoming !== undefined) this.#streams.close(exchange.incoming);
     // Those of a message that was handed on are its receiver's to close.
     if (exchange.state === "receiving" || exchange.state === "ready") this.#host.closeDescriptors(exchange.received);
     if (exchange.descriptors.length > 0) this.#host.closeDescriptors(exchange.descriptors);
@@ -269,29 +296,5 @@ export class Inbound implements OutputOwner<Exchange> {
     this.#heldDescriptors -= exchange.received.length;
     this.heldBytes -= exchange.heldBytes;
     exchange.heldBytes = 0;
-  }
-
-  #checkProgress(now: number): void {
-    let next = Infinity;
-    const windowMs = this.#limits.messageTimeoutMs;
-    for (const { state, assembly } of this.#exchanges.values()) {
-      if (state !== "receiving" || assembly === undefined) continue;
-      if (assembly.windowBytes >= MIN_PROGRESS_BYTES) {
-        assembly.windowStart = now;
-        assembly.windowBytes = 0;
-      } else if (now - assembly.windowStart >= windowMs) {
-        const fact = `an unfinished message brought fewer than ${MIN_PROGRESS_BYTES} bytes in ${windowMs} ms`;
-        throw new EarshotError("TIMEOUT", `Cannot receive the message: ${fact}`, { op: "receive" });
-      }
-      next = Math.min(next, assembly.windowStart + windowMs);
-    }
-    this.#nextProgressCheck = next;
-  }
-
-  /** Reading goes on after a pause: every unfinished message begins a new window. */
-  resumed(now: number): void {
-    for (const { assembly } of this.#exchanges.values()) {
-      if (assembly !== undefined) assembly.windowStart = now;
-    }
   }
 }

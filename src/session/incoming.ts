@@ -1,7 +1,9 @@
 import { Message } from "../message.js";
 import { type FrameDecoder, readU64, violation } from "../wire/decode.js";
-import { DEADLINE_BYTES, Flag, SIZE_BYTES } from "../wire/frame.js";
+import { DEADLINE_BYTES, FIRST_WINDOW_BYTES, Flag, SIZE_BYTES, WINDOW_BYTES } from "../wire/frame.js";
 import { Assembly } from "./assembly.js";
+import type { IncomingStream } from "./incoming-stream.js";
+import type { Streams } from "./streams.js";
 
 /** Small messages that came in one read share a copy of it, up to this size: one allocation, and little kept by accident. */
 const SHARED_COPY_BYTES = 16_384;
@@ -17,28 +19,36 @@ export interface Incoming {
   assembly: Assembly | undefined;
   /** From the first frame; -1 when it did not say. */
   deadlineMs: number;
+  /** Whether it is wanted as a stream, if it does not fit one frame; and that stream. */
+  readonly isStreamed: boolean;
+  incoming: IncomingStream | undefined;
+  /** How much of the other direction may be sent; -1 for all. */
+  creditBytes: number;
 }
 
 /** What a part of a payload led to. */
-export type Progress = Message | "more" | "too-large";
+export type Progress = Message | "more" | "ended" | "too-large";
 
 /** Reads the payloads of OPEN and DATA frames: their fields, and their bytes into messages. */
 export class BodyReader {
   readonly #maxMessageBytes: number;
   readonly #clock: Clock;
+  readonly #streams: Streams;
   #fieldBytes = 0;
   #fields: Buffer | undefined;
   #fieldsRead = 0;
   #sizeBytes = -1;
   #deadlineMs = -1;
+  #windowBytes = -1;
   #isWholeInFrame = false;
   #bodyBytes = 0;
 
   #copy: Buffer | undefined;
   #copyStart = 0;
 
-  constructor(maxMessageBytes: number, clock: Clock) {
+  constructor(maxMessageBytes: number, clock: Clock, streams: Streams) {
     this.#maxMessageBytes = maxMessageBytes;
+    this.#streams = streams;
     this.#clock = clock;
   }
 
@@ -53,8 +63,11 @@ export class BodyReader {
     this.#deadlineMs = -1;
     this.#sizeBytes = -1;
     this.#fieldsRead = 0;
+    this.#windowBytes = -1;
     this.#fieldBytes =
-      ((flags & Flag.DEADLINE) !== 0 ? DEADLINE_BYTES : 0) + ((flags & Flag.SIZE) !== 0 ? SIZE_BYTES : 0);
+      ((flags & Flag.DEADLINE) !== 0 ? DEADLINE_BYTES : 0) +
+      ((flags & Flag.SIZE) !== 0 ? SIZE_BYTES : 0) +
+      ((flags & Flag.WINDOW) !== 0 ? WINDOW_BYTES : 0);
     if (!isFirst && this.#fieldBytes > 0) throw violation("a later frame of a message that declares its size");
     if (this.#fieldBytes > frame.length) throw violation("a frame shorter than its fields");
     this.#bodyBytes = frame.length - this.#fieldBytes;
@@ -69,10 +82,16 @@ export class BodyReader {
       if (this.#fieldsRead < this.#fieldBytes) return "more";
     }
     const isLast = frame.remaining === 0;
+    if (incoming.incoming !== undefined) return this.#pass(frame, incoming.incoming, bytes, offset, end);
     if (incoming.assembly === undefined) {
       if (this.#deadlineMs >= 0) incoming.deadlineMs = this.#deadlineMs;
+      if (this.#windowBytes >= 0) incoming.creditBytes = this.#windowBytes;
       const expected = this.#expectedBytes();
-      if ((expected ?? this.#bodyBytes) > this.#maxMessageBytes) return "too-large";
+      if (incoming.isStreamed && !this.#isWholeInFrame) {
+        incoming.incoming = this.#streams.begin(frame.exchange, expected);
+        return this.#pass(frame, incoming.incoming, bytes, offset, end);
+      }
+      if (!incoming.isStreamed && (expected ?? this.#bodyBytes) > this.#maxMessageBytes) return "too-large";
       if (isLast && this.#isWholeInFrame && end - offset === this.#bodyBytes) {
         if (expected !== this.#bodyBytes)
           throw violation(`a message ${this.#sizeBytes > this.#bodyBytes ? "shorter" : "longer"} than it says`);
@@ -80,7 +99,15 @@ export class BodyReader {
       }
       incoming.assembly = new Assembly(expected, this.#clock.now());
     }
+    if (!incoming.isStreamed && incoming.assembly.length + end - offset > this.#maxMessageBytes) return "too-large";
     return this.#append(frame, incoming.assembly, bytes, offset, end, isLast);
+  }
+
+  #pass(frame: FrameDecoder, stream: IncomingStream, bytes: Buffer, start: number, end: number): Progress {
+    stream.receive(bytes, start, end, frame.remaining);
+    if (frame.remaining > 0 || (frame.flags & Flag.END) === 0) return "more";
+    stream.end();
+    return "ended";
   }
 
   #append(
@@ -92,7 +119,6 @@ export class BodyReader {
     isLast: boolean,
   ): Progress {
     if (assembly.wouldExceed(end - start)) throw violation("a message longer than it says");
-    if (assembly.length + end - start > this.#maxMessageBytes) return "too-large";
     assembly.append(bytes, start, end);
     if (!isLast || (frame.flags & Flag.END) === 0) return "more";
     if (!assembly.isExact) throw violation("a message shorter than it says");
@@ -111,7 +137,7 @@ export class BodyReader {
     let fields = bytes;
     let at = start;
     if (taken < wanted) {
-      this.#fields ??= Buffer.allocUnsafeSlow(DEADLINE_BYTES + SIZE_BYTES);
+      this.#fields ??= Buffer.allocUnsafeSlow(DEADLINE_BYTES + SIZE_BYTES + WINDOW_BYTES);
       bytes.copy(this.#fields, this.#fieldsRead, start, start + taken);
       fields = this.#fields;
       at = 0;
@@ -122,7 +148,11 @@ export class BodyReader {
         this.#deadlineMs = fields.readUInt32LE(at);
         at += DEADLINE_BYTES;
       }
-      if ((frame.flags & Flag.SIZE) !== 0) this.#sizeBytes = readU64(fields, at);
+      if ((frame.flags & Flag.SIZE) !== 0) {
+        this.#sizeBytes = readU64(fields, at);
+        at += SIZE_BYTES;
+      }
+      if ((frame.flags & Flag.WINDOW) !== 0) this.#windowBytes = asWindow(fields.readUInt32LE(at));
     }
     return start + taken;
   }
@@ -141,6 +171,11 @@ export class BodyReader {
     }
     return new Message(this.#copy, start - this.#copyStart, end - this.#copyStart);
   }
+}
+
+function asWindow(bytes: number): number {
+  if (bytes < FIRST_WINDOW_BYTES) throw violation(`a window below ${FIRST_WINDOW_BYTES} bytes`);
+  return bytes;
 }
 
 /** For a few bytes a loop, where `copy` would make a view first. */

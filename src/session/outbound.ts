@@ -1,28 +1,20 @@
 import type { Delivery, ErrorCode } from "../errors.js";
 import { type FrameDecoder, violation } from "../wire/decode.js";
 import type { Failure } from "../wire/failure.js";
-import { FrameType } from "../wire/frame.js";
+import { FIRST_WINDOW_BYTES, FrameType } from "../wire/frame.js";
+import type { ControlWriter } from "./control-writer.js";
 import { Deadlines } from "./deadlines.js";
 import type { DescriptorQueue } from "./descriptors.js";
-import { Fifo } from "./fifo.js";
+import type { ExchangeParts, FramedMemory } from "./framed-options.js";
 import { IdTable } from "./id-table.js";
-import type { Resetter } from "./inbound.js";
 import type { BodyReader } from "./incoming.js";
 import type { Output, OutputOwner } from "./output.js";
-import { type Excess, excessOf, type PeerLimits } from "./peer-limits.js";
+import { type Excess, excessOf } from "./peer-limits.js";
+import { RequestQueue } from "./request-queue.js";
 import type { FailureDetails, Request, SessionHost } from "./session.js";
+import type { Streams } from "./streams.js";
 
 const NONE: readonly number[] = [];
-
-/** So many messages may be under way before the server has said how many it takes. */
-export const FIRST_IN_FLIGHT = 32;
-
-/** Outlives this object: what has to be known of the exchanges that are over. */
-interface Memory extends PeerLimits {
-  /** The highest exchange that went out, 0 before the first. */
-  lastId: number;
-  readonly peerMaxInFlight: number | undefined;
-}
 
 /** The messages that this side began: from `send` until each is settled, exactly once. */
 export class Outbound implements OutputOwner<Request> {
@@ -30,22 +22,25 @@ export class Outbound implements OutputOwner<Request> {
   readonly #host: SessionHost;
   readonly #reader: BodyReader;
   readonly #maxMessageBytes: number;
-  readonly #memory: Memory;
-  readonly #resetter: Resetter;
+  readonly #memory: FramedMemory;
+  readonly #writer: ControlWriter;
+  readonly #streams: Streams;
   readonly #pending = new IdTable<Request>();
-  readonly #waiting = new Fifo<Request>();
+  readonly #waiting: RequestQueue;
   #deadlines: Deadlines<Request> | undefined;
   #output: Output<Request> | undefined;
   /** How many are with the output and not begun. */
   #queued = 0;
   #current: Request | undefined;
 
-  constructor(host: SessionHost, reader: BodyReader, maxMessageBytes: number, memory: Memory, resetter: Resetter) {
+  constructor({ host, limits, reader, memory, writer, streams }: ExchangeParts) {
     this.#host = host;
     this.#reader = reader;
-    this.#maxMessageBytes = maxMessageBytes;
+    this.#maxMessageBytes = limits.maxMessageBytes;
     this.#memory = memory;
-    this.#resetter = resetter;
+    this.#writer = writer;
+    this.#streams = streams;
+    this.#waiting = new RequestQueue(memory);
   }
 
   set output(output: Output<Request>) {
@@ -54,11 +49,12 @@ export class Outbound implements OutputOwner<Request> {
 
   /** Where the rest of the payload that is coming in belongs. */
   readInto(bytes: number): Buffer | undefined {
-    return this.#current?.assembly?.spare(bytes);
+    const current = this.#current;
+    return current?.incoming?.spare(bytes) ?? current?.assembly?.spare(bytes);
   }
 
   get isIdle(): boolean {
-    return this.#pending.size === 0 && this.#queued === 0 && this.#waiting.size === 0;
+    return this.#pending.size === 0 && this.#queued === 0 && this.#waiting.isEmpty;
   }
 
   get nextDeadline(): number {
@@ -66,7 +62,6 @@ export class Outbound implements OutputOwner<Request> {
   }
 
   send(request: Request): void {
-    request.state = "waiting";
     const excess = excessOf(this.#memory, request.body, request.descriptors.length);
     if (excess !== undefined) {
       this.#refuse(request, excess);
@@ -76,8 +71,14 @@ export class Outbound implements OutputOwner<Request> {
       this.#deadlines ??= new Deadlines();
       this.#deadlines.add(request);
     }
+    request.outgoing?.attach(this.#streams.outgoing(() => this.#wake(request)));
     this.#waiting.push(request);
     this.advance();
+  }
+
+  #wake(request: Request): void {
+    this.#output?.wake(request);
+    this.#host.requestFlush();
   }
 
   now(): number {
@@ -91,31 +92,49 @@ export class Outbound implements OutputOwner<Request> {
     this.#memory.lastId = request.id;
     request.state = "sent";
     request.sentLength = request.body.length;
+    request.creditBytes = this.#memory.peerWindowBytes;
     this.#pending.set(request.id, request);
     return request.id;
   }
 
   flushed(request: Request): void {
     request.body = "";
+    request.isOut = true;
+    if (request.isReplyEnded) this.#release(request);
+  }
+
+  /** How much the other side takes of each message is known from its greeting on. */
+  greeted(): void {
+    const { peerWindowBytes } = this.#memory;
+    for (const request of this.#pending.values()) {
+      if (peerWindowBytes < 0) request.creditBytes = -1;
+      else request.creditBytes += peerWindowBytes - FIRST_WINDOW_BYTES;
+      this.#output?.wake(request);
+    }
+    this.advance();
+  }
+
+  /** @returns `undefined` for one that is over @throws EarshotError `PROTOCOL_VIOLATION` for one that never began */
+  find(id: number, what: string): Request | undefined {
+    // An answer that comes after its request was given up; ids are never used again, so it can meet no other.
+    return this.#pending.find(id, this.#memory.lastId, what);
   }
 
   cancel(request: Request, code: "CANCELLED" | "TIMEOUT"): void {
     const wasSent = request.state === "sent";
     const { id } = request;
     this.#settle(request, code, "", wasSent ? "unknown" : "unsent");
-    if (wasSent) this.#resetter.sendReset(id, code);
+    if (wasSent) this.#writer.sendReset(id, code);
   }
 
   onData(frame: FrameDecoder, descriptors: DescriptorQueue): void {
-    const request = this.#pending.get(frame.exchange);
+    const request = this.find(frame.exchange, "an answer to");
     this.#current = request;
     if (request === undefined) {
-      // An answer that comes after its request was given up; ids are never used again, so it can meet no other.
-      if (frame.exchange > this.#memory.lastId)
-        throw violation(`an answer to exchange ${frame.exchange}, which was not opened`);
       this.#host.closeDescriptors(descriptors.take(frame.descriptors));
       return;
     }
+    if (request.isReplyEnded) throw violation(`data after the end of exchange ${frame.exchange}`);
     if (request.isReplyBegun && frame.descriptors > 0) throw violation("a later frame of a reply that has descriptors");
     if (frame.descriptors > 0) request.replyDescriptors = descriptors.take(frame.descriptors);
     this.#reader.begin(frame, !request.isReplyBegun);
@@ -125,31 +144,47 @@ export class Outbound implements OutputOwner<Request> {
   onPayload(frame: FrameDecoder, bytes: Buffer, start: number, end: number): void {
     const request = this.#current;
     if (request === undefined) return;
+    const wasStream = request.incoming !== undefined;
     const progress = this.#reader.take(frame, request, bytes, start, end);
+    if (!wasStream && request.incoming !== undefined) {
+      const { replyDescriptors } = request;
+      request.replyDescriptors = NONE;
+      request.onReplyStream(request.incoming, replyDescriptors);
+    }
     if (progress === "more") return;
     this.#current = undefined;
+    if (progress === "ended") {
+      this.#endReply(request);
+      return;
+    }
     if (progress === "too-large") {
       const { id } = request;
       const fact = `the reply is larger than ${this.#maxMessageBytes} bytes (maxMessageBytes of this side)`;
       this.#settle(request, "MESSAGE_TOO_LARGE", fact, "unknown");
-      this.#resetter.sendReset(id, "CANCELLED");
+      this.#writer.sendReset(id, "CANCELLED");
       return;
     }
     const { replyDescriptors } = request;
     request.replyDescriptors = NONE;
-    this.#release(request);
+    this.#endReply(request);
     request.onReply(progress, replyDescriptors);
   }
 
+  #endReply(request: Request): void {
+    request.isReplyEnded = true;
+    if (request.incoming !== undefined) this.#streams.close(request.incoming);
+    // What its writer still has to say goes on; the rest of a message that was answered concerns nobody.
+    if (request.outgoing !== undefined && !request.isOut) return;
+    if (!request.isOut) this.#writer.sendReset(request.id, "CANCELLED");
+    this.#release(request);
+  }
+
   onReset(id: number, failure: Failure): void {
-    const request = this.#pending.get(id);
-    if (request === undefined) {
-      if (id > this.#memory.lastId) throw violation(`a reset of exchange ${id}, which was not opened`);
-      return;
-    }
+    const request = this.find(id, "a reset of");
+    if (request === undefined) return;
     if (request === this.#current) this.#current = undefined;
     // A reply can be too large as well, and then the message was handled.
-    const isTooLarge = request.sentLength > (this.#memory.peerMaxMessageBytes ?? Infinity);
+    const isTooLarge = Math.max(request.sentLength, request.sentBytes) > (this.#memory.peerMaxMessageBytes ?? Infinity);
     const isUnsent = failure.code === "OVERLOADED" || (failure.code === "MESSAGE_TOO_LARGE" && isTooLarge);
     const details = failure.remoteCode === "" ? undefined : { remoteCode: failure.remoteCode };
     this.#settle(request, failure.code, failure.text, isUnsent ? "unsent" : "unknown", details);
@@ -178,38 +213,25 @@ export class Outbound implements OutputOwner<Request> {
 
   /** Moves on what waits for a place. */
   advance(): void {
-    const output = this.#output;
-    const maxInFlight = this.#memory.peerMaxInFlight ?? FIRST_IN_FLIGHT;
-    if (output === undefined || this.#waiting.size === 0) return;
-    while (this.#pending.size + this.#queued < maxInFlight) {
-      const request = this.#waiting.peek();
-      if (request === undefined || this.#isTooEarly(request)) break;
-      this.#waiting.shift();
-      const excess =
-        request.descriptors.length > 0 ? excessOf(this.#memory, "", request.descriptors.length) : undefined;
-      if (excess !== undefined) {
-        this.#refuse(request, excess);
-        continue;
-      }
+    if (this.#waiting.isEmpty) return;
+    for (;;) {
+      const request = this.#waiting.shift(this.#pending.size + this.#queued, this.#refuse);
+      if (request === undefined) break;
       request.state = "queued";
       this.#queued++;
-      output.push(request);
+      this.#output?.push(request);
     }
     this.#host.requestFlush();
   }
 
-  /** Whether the other side takes descriptors is known from its greeting on; what comes behind keeps its place. */
-  #isTooEarly(request: Request): boolean {
-    return request.descriptors.length > 0 && this.#memory.peerMaxDescriptors === undefined;
-  }
-
   /** @param request one that is not in the queue */
-  #refuse(request: Request, { code, fact }: Excess): void {
+  readonly #refuse = (request: Request, { code, fact }: Excess): void => {
     request.state = "settled";
     this.#deadlines?.delete(request);
     this.#closeDescriptors(request);
+    request.outgoing?.discard();
     request.onFailure(code, `the message ${fact}`, "unsent");
-  }
+  };
 
   #failUnsent(code: ErrorCode, fact: string, details?: FailureDetails): void {
     // All of them are listed first: settling one moves on another.
@@ -240,6 +262,7 @@ export class Outbound implements OutputOwner<Request> {
     // The rest of a reply that is half there concerns nobody.
     if (this.#current === request) this.#current = undefined;
     this.#deadlines?.delete(request);
+    if (request.incoming !== undefined) this.#streams.close(request.incoming);
     if (state === "waiting") this.#waiting.drop(request);
     else if (state === "queued") {
       this.#queued--;
@@ -247,8 +270,10 @@ export class Outbound implements OutputOwner<Request> {
     } else {
       this.#pending.delete(request.id);
       request.assembly = undefined;
-      if (request.sentBytes > 0) this.#output?.dropRest(request);
+      if (request.sentBytes > 0 || request.outgoing !== undefined) this.#output?.dropRest(request);
     }
+    request.outgoing?.discard();
+    request.onOver();
     request.body = "";
     this.advance();
   }

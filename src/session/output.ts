@@ -1,18 +1,16 @@
 import { type Head, headBytes, MAX_HEAD_BYTES, writeHead } from "../wire/encode.js";
-import { FrameType, MAX_DEADLINE_MS } from "../wire/frame.js";
+import { FIRST_WINDOW_BYTES, FrameType, MAX_DEADLINE_MS } from "../wire/frame.js";
 import type { Arena } from "./arena.js";
 import { Fifo } from "./fifo.js";
 import type { Outgoing } from "./session.js";
+import { type Turn, type TurnEnd, Turns } from "./turns.js";
 
 /** Up to this size a body is copied next to its header: cheaper than one more vector. */
 const COPY_BYTES = 8_192;
 /** Larger bodies leave in pieces of this size, so that others pass between them. */
 export const PIECE_BYTES = 131_072;
-/**
- * Large bodies take turns of this size. Most are finished in one: that is sooner for the first of them and later for
- * none, and the receiver has fewer half-finished ones to keep.
- */
-const TURN_BYTES = 1_048_576;
+/** Up to this size a body is one frame: so much is taken of each, whatever the other side has said. */
+export const SINGLE_BYTES: number = FIRST_WINDOW_BYTES;
 /** One write carries about this much. */
 const WRITE_BYTES = 262_144;
 const MAX_CHUNKS = 128;
@@ -27,14 +25,6 @@ export interface OutputOwner<T extends Outgoing> {
   /** Its last frame was handed to the transport. */
   flushed(item: T): void;
   now(): number;
-}
-
-interface Bulk<T> {
-  readonly item: T;
-  /** From its first piece on. */
-  exchange: number | undefined;
-  /** How much of it may be out before the next large item has its turn. */
-  endOfTurn: number;
 }
 
 interface Writer {
@@ -53,8 +43,7 @@ export class Output<T extends Outgoing> {
   readonly #owner: OutputOwner<T>;
   readonly #small = new Fifo<T>();
   #control: Uint8Array[] = [];
-  /** Large items, from before their first piece to their last. */
-  #bulk: Bulk<T>[] = [];
+  readonly #turns = new Turns<T>();
   #chunks: Uint8Array[] = [];
   #chunkBytes = 0;
   #segmentStart = 0;
@@ -68,7 +57,7 @@ export class Output<T extends Outgoing> {
   }
 
   get isEmpty(): boolean {
-    return this.#control.length === 0 && this.#small.size === 0 && this.#bulk.length === 0;
+    return this.#control.length === 0 && this.#small.size === 0 && this.#turns.isEmpty;
   }
 
   pushControl(frame: Uint8Array): void {
@@ -81,21 +70,43 @@ export class Output<T extends Outgoing> {
     this.#small.push(item);
   }
 
+  /** There is more to send of an item that has begun, or more may be sent. */
+  wake(item: T): void {
+    this.#turns.wake(item);
+  }
+
+  /** The other side takes so many bytes more of an item. */
+  grant(item: T, bytes: number): void {
+    if (item.creditBytes < 0) return;
+    item.creditBytes += bytes;
+    this.wake(item);
+  }
+
+  /** The other side takes no more of an item that has begun: only its end is still sent. */
+  stop(item: T): void {
+    if (item.outgoing !== undefined) item.outgoing.stop();
+    else if (item.sentBytes > 0 && typeof item.body !== "string") item.body = item.body.subarray(0, item.sentBytes);
+    this.wake(item);
+  }
+
   /** What was pushed and has not begun. */
   waiting(): T[] {
-    const large = this.#bulk.filter(({ exchange }) => exchange === undefined).map(({ item }) => item);
-    return [...large, ...this.#small.items()];
+    return [...this.#turns.waiting, ...this.#small.items()];
   }
 
   /** Takes back an item that has not begun. */
   dropWaiting(item: T): void {
-    if (this.#bulk.some((entry) => entry.item === item)) this.dropRest(item);
-    else this.#small.drop(item);
+    if (!this.#turns.drop(item)) this.#small.drop(item);
+  }
+
+  /** Takes back a stream, whether it has begun or not, or was never pushed. */
+  dropStream(item: T): void {
+    if (!this.#turns.drop(item) && this.#small.items().includes(item)) this.#small.drop(item);
   }
 
   /** Takes back what is left of an item that has begun. */
   dropRest(item: T): void {
-    this.#bulk = this.#bulk.filter((entry) => entry.item !== item);
+    this.#turns.drop(item);
   }
 
   /** Writes until the transport wants a pause or nothing is left. */
@@ -133,12 +144,11 @@ export class Output<T extends Outgoing> {
       if (this.#putFirst(item)) done.push(item);
     }
     while (this.#hasRoom()) {
-      const [turn] = this.#bulk;
+      const turn = this.#turns.next;
       if (turn === undefined || (turn.item.descriptors.length > 0 && !this.#isEmptyWrite)) break;
-      turn.exchange ??= this.#owner.begin(turn.item);
-      const isDone = this.#putPiece(turn.item, turn.exchange);
-      if (isDone) done.push(turn.item);
-      if (isDone || turn.item.sentBytes >= turn.endOfTurn) this.#endTurn(turn, isDone);
+      const end = this.#putPiece(turn);
+      if (end === "done") done.push(turn.item);
+      this.#turns.advance(turn, end);
     }
     this.#closeSegment();
     return done;
@@ -147,13 +157,6 @@ export class Output<T extends Outgoing> {
   /** Descriptors go with the first byte of a write, which has to be the first of their frame. */
   get #isEmptyWrite(): boolean {
     return this.#chunkBytes === 0 && this.#arena.used === this.#segmentStart;
-  }
-
-  #endTurn(turn: Bulk<T>, isDone: boolean): void {
-    this.#bulk.shift();
-    if (isDone) return;
-    turn.endOfTurn = turn.item.sentBytes + TURN_BYTES;
-    this.#bulk.push(turn);
   }
 
   #hasRoom(): boolean {
@@ -166,8 +169,8 @@ export class Output<T extends Outgoing> {
   /** Returns true when the whole item is out with this; a large one is only put in line. */
   #putFirst(item: T): boolean {
     const { body } = item;
-    if (body.length > PIECE_BYTES) {
-      this.#bulk.push({ item, exchange: undefined, endOfTurn: TURN_BYTES });
+    if (body.length > SINGLE_BYTES || item.outgoing !== undefined) {
+      this.#turns.push(item);
       return false;
     }
     const exchange = this.#owner.begin(item);
@@ -184,22 +187,33 @@ export class Output<T extends Outgoing> {
     return true;
   }
 
-  /** Puts the next piece of a large item; returns true when it was the last. */
-  #putPiece(item: T, exchange: number): boolean {
+  /** Puts the next piece of a large item or a stream, if there is one that may leave. */
+  #putPiece(turn: Turn<T>): TurnEnd {
+    const { item } = turn;
+    const { outgoing } = item;
+    const isFirst = turn.exchange === undefined;
+    turn.exchange ??= this.#owner.begin(item);
     const body = item.body as Uint8Array;
-    const start = item.sentBytes;
-    const end = Math.min(body.length, start + PIECE_BYTES - MAX_HEAD_BYTES);
-    const isEnd = end === body.length;
-    const isFirst = start === 0;
+    const left = outgoing === undefined ? body.length - item.sentBytes : outgoing.queuedBytes;
+    const most = item.creditBytes < 0 ? PIECE_BYTES - MAX_HEAD_BYTES : item.creditBytes;
+    const bytes = Math.min(left, most, PIECE_BYTES - MAX_HEAD_BYTES);
+    const isEnd = bytes === left && outgoing?.hasEnded !== false;
+    if (bytes === 0 && !isEnd && !isFirst) return "dormant";
+    const sizeBytes = outgoing === undefined ? body.length : -1;
     const head = isFirst
-      ? this.#head(item, exchange, isEnd, body.length)
-      : { type: FrameType.DATA, exchange, isEnd, deadlineMs: -1, sizeBytes: -1 };
+      ? this.#head(item, turn.exchange, isEnd, sizeBytes)
+      : { type: FrameType.DATA, exchange: turn.exchange, isEnd, deadlineMs: -1, sizeBytes: -1 };
     this.#takeDescriptors(item);
-    this.#arena.used = writeHead(this.#arena.buffer, this.#arena.used, head, end - start);
-    this.#reference(body.subarray(start, end));
-    item.sentBytes = end;
-    return isEnd;
+    this.#arena.used = writeHead(this.#arena.buffer, this.#arena.used, head, bytes);
+    if (outgoing !== undefined) outgoing.take(bytes, this.#putStreamed);
+    else if (bytes > 0) this.#reference(body.subarray(item.sentBytes, item.sentBytes + bytes));
+    item.sentBytes += bytes;
+    if (item.creditBytes >= 0) item.creditBytes -= bytes;
+    if (isEnd) return "done";
+    return item.creditBytes === 0 || outgoing?.queuedBytes === 0 ? "dormant" : "more";
   }
+
+  readonly #putStreamed = (chunk: Uint8Array): void => this.#put(chunk);
 
   #head(item: T, exchange: number, isEnd: boolean, sizeBytes: number): Head {
     const { type } = this.#owner;
@@ -214,6 +228,7 @@ export class Output<T extends Outgoing> {
       sizeBytes,
       descriptors: item.descriptors.length,
       isSystem: type === FrameType.OPEN && item.isSystem,
+      windowBytes: type === FrameType.OPEN && item.isStreamed ? FIRST_WINDOW_BYTES : -1,
     };
   }
 

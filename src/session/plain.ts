@@ -1,13 +1,17 @@
 import { EarshotError } from "../errors.js";
 import { Message } from "../message.js";
 import { Assembly } from "./assembly.js";
-import { MIN_PROGRESS_BYTES } from "./inbound.js";
+import { type IncomingOwner, IncomingStream } from "./incoming-stream.js";
+import type { OutgoingStream } from "./outgoing-stream.js";
+import { PlainOutput } from "./plain-output.js";
+import { MIN_PROGRESS_BYTES } from "./progress.js";
 import { type Body, Exchange, type Request, type Session, type SessionHost, type SessionLimits } from "./session.js";
 
-const NOTHING = Buffer.alloc(0);
-const EMPTY = new Message(NOTHING, 0, 0);
-/** So much is written at a time. */
-const PIECE_BYTES = 262_144;
+const EMPTY = new Message(Buffer.alloc(0), 0, 0);
+/** With so much of a stream unread nothing more is read. */
+const FULL_BYTES = 524_288;
+/** A stream is read straight into memory of this size, until less than a quarter is left. */
+const READ_BYTES = 65_536;
 
 /** What this side is doing: a server takes a message and answers it; a client sends one and takes the answer. */
 type State =
@@ -18,39 +22,43 @@ type State =
   | { readonly kind: "ended" };
 
 /** The plain wire: all bytes of a connection, until their end, are one message; all bytes back are the reply. */
-export class PlainSession implements Session {
+export class PlainSession implements Session, IncomingOwner {
   readonly wire = "plain";
   readonly #host: SessionHost;
   readonly #limits: SessionLimits;
   readonly #startedAt: number;
+  readonly #output: PlainOutput;
   #state: State;
+  /** What comes in is collected here, or handed on as a stream. */
   #assembly: Assembly | undefined;
-  /** What is still to be written of this side's message, and nothing before there is one. */
-  #rest: Buffer | undefined;
-  #isWritable = true;
-  #blockedSince = Infinity;
+  #incoming: IncomingStream | undefined;
+  #spare: Buffer | undefined;
   #isPaused = false;
 
   constructor(role: "client" | "server", host: SessionHost, limits: SessionLimits) {
     this.#host = host;
     this.#limits = limits;
     this.#startedAt = host.now();
+    this.#output = new PlainOutput(host);
     this.#state = role === "server" ? { kind: "receiving" } : { kind: "new" };
   }
 
   readInto(): Buffer | undefined {
-    return this.#assembly?.spare(this.#limits.maxMessageBytes);
+    if (this.#incoming === undefined) return this.#assembly?.spare(this.#limits.maxMessageBytes);
+    if (this.#incoming.isOver || this.#incoming.isStopped) return undefined;
+    this.#spare ??= Buffer.allocUnsafeSlow(READ_BYTES);
+    return this.#spare;
   }
 
   get heldBytes(): number {
-    const received = this.#assembly?.length ?? 0;
-    if (this.#state.kind !== "handling" || this.#rest?.length === 0) return received;
+    const received = (this.#assembly?.length ?? 0) + (this.#incoming?.bufferedBytes ?? 0);
+    if (this.#state.kind !== "handling" || this.#output.isDone) return received;
     const { message, body } = this.#state.exchange;
-    return received + (message?.byteLength ?? 0) + (this.#rest?.length ?? body.length);
+    return received + (message?.byteLength ?? 0) + body.length + this.#output.heldBytes;
   }
 
   get isCongested(): boolean {
-    return false;
+    return (this.#incoming?.bufferedBytes ?? 0) >= FULL_BYTES;
   }
 
   get isIdle(): boolean {
@@ -58,7 +66,7 @@ export class PlainSession implements Session {
   }
 
   get isWaitingForPeer(): boolean {
-    return this.#assembly !== undefined || !this.#isWritable;
+    return this.#assembly !== undefined || !this.#output.isWritable;
   }
 
   get #isUntouched(): boolean {
@@ -67,50 +75,76 @@ export class PlainSession implements Session {
 
   receive(bytes: Buffer, descriptors?: readonly number[]): void {
     if (descriptors !== undefined) this.#host.closeDescriptors(descriptors);
-    const { kind } = this.#state;
-    // After its message a caller has nothing more to say, and a server nothing before the message.
-    if (kind !== "receiving" && kind !== "awaiting") return;
+    const state = this.#state;
+    if (this.#incoming !== undefined) this.#pass(this.#incoming, bytes);
+    else if (state.kind === "receiving" && this.#limits.takesStreams) {
+      const exchange = this.#begin();
+      exchange.incoming = this.#incoming = new IncomingStream(this, 1, Infinity, undefined);
+      this.#pass(this.#incoming, bytes);
+      this.#host.onExchange(exchange);
+    } else if (state.kind === "awaiting" && state.request.isStreamed) {
+      state.request.incoming = this.#incoming = new IncomingStream(this, 1, Infinity, undefined);
+      this.#pass(this.#incoming, bytes);
+      state.request.onReplyStream(this.#incoming, []);
+    } else if (state.kind === "receiving" || state.kind === "awaiting") this.#collect(bytes);
+  }
+
+  #pass(incoming: IncomingStream, bytes: Buffer): void {
+    const spare = this.#spare;
+    if (spare === undefined || bytes.buffer !== spare.buffer) {
+      incoming.give(Buffer.from(bytes));
+      return;
+    }
+    incoming.give(bytes);
+    this.#spare = (spare.length - bytes.length) * 4 < READ_BYTES ? undefined : spare.subarray(bytes.length);
+  }
+
+  #collect(bytes: Buffer): void {
     this.#assembly ??= new Assembly(undefined, this.#host.now());
     const limit = this.#limits.maxMessageBytes;
     if (this.#assembly.length + bytes.length <= limit) {
       this.#assembly.append(bytes, 0, bytes.length);
       return;
     }
-    const error = new EarshotError("MESSAGE_TOO_LARGE", `The message has more than ${limit} bytes (maxMessageBytes)`);
-    this.cut(error);
+    this.cut(new EarshotError("MESSAGE_TOO_LARGE", `The message has more than ${limit} bytes (maxMessageBytes)`));
   }
 
   receiveEnd(): void {
     const state = this.#state;
-    if (state.kind === "awaiting" && (this.#rest?.length !== 0 || !this.#isWritable)) {
-      const fact = "the other side ended the connection before it had the whole message";
-      this.cut(new EarshotError("CONNECTION_LOST", fact));
+    if (state.kind === "awaiting" && (!this.#output.isDone || !this.#output.isWritable)) {
+      this.cut(new EarshotError("CONNECTION_LOST", "the other side ended before it had the whole message"));
       return;
     }
     const message = this.#assembly?.finish();
     this.#assembly = undefined;
+    this.#incoming?.end();
     if (state.kind === "awaiting") {
       this.#state = { kind: "ended" };
       state.request.state = "settled";
-      state.request.onReply(message ?? EMPTY, []);
+      if (this.#incoming === undefined) state.request.onReply(message ?? EMPTY, []);
+      state.request.onOver();
       this.#host.abort(undefined);
     } else if (state.kind === "receiving" && message !== undefined) {
-      const exchange = new Exchange(1);
+      const exchange = this.#begin();
       exchange.message = message;
-      exchange.state = "handling";
-      this.#state = { kind: "handling", exchange };
       this.#host.onExchange(exchange);
     } else if (state.kind === "new") {
       this.#host.onClosing(new EarshotError("CONNECTION_CLOSED", "the server has ended the connection"));
-      this.#end();
-    } else if (state.kind === "receiving") this.#end();
+      this.#finish();
+    } else if (state.kind === "receiving") this.#finish();
+  }
+
+  #begin(): Exchange {
+    const exchange = new Exchange(1);
+    exchange.state = "handling";
+    this.#state = { kind: "handling", exchange };
+    return exchange;
   }
 
   lost(error: EarshotError): void {
     const state = this.#state;
-    this.#state = { kind: "ended" };
-    this.#assembly = undefined;
-    if (state.kind === "handling" && state.exchange.state === "handling") {
+    this.#close();
+    if (state.kind === "handling" && (state.exchange.state === "handling" || state.exchange.state === "replying")) {
       state.exchange.state = "gone";
       this.#host.onCallerGone(state.exchange, error);
     } else if (state.kind === "awaiting") {
@@ -126,38 +160,53 @@ export class PlainSession implements Session {
       request.state = "settled";
       this.#host.closeDescriptors(request.descriptors);
       request.descriptors = [];
+      request.outgoing?.discard();
       request.onFailure("UNSUPPORTED", `the plain wire cannot carry ${fact}`, "unsent");
-      this.#end();
+      this.#finish();
       return;
     }
     request.state = "sent";
     this.#state = { kind: "awaiting", request };
+    this.#output.begin(request);
     this.#host.requestFlush();
   }
 
   cancel(request: Request, code: "CANCELLED" | "TIMEOUT"): void {
     if (request.state === "settled") return;
     request.state = "settled";
-    this.#state = { kind: "ended" };
+    this.#close();
     request.onFailure(code, "", "unknown");
     this.#host.abort(undefined);
   }
 
   reply(exchange: Exchange, body: Body, descriptors: readonly number[] = []): void {
     this.#host.closeDescriptors(descriptors);
-    if (descriptors.length > 0) {
-      this.fail(exchange);
-      return;
+    if (descriptors.length > 0) this.fail(exchange);
+    else if (exchange.state === "handling") {
+      exchange.state = "answered";
+      exchange.body = body;
+      this.#host.requestFlush();
     }
-    if (exchange.state !== "handling") return;
-    exchange.state = "answered";
-    exchange.body = body;
+  }
+
+  replyStream(exchange: Exchange, outgoing: OutgoingStream, descriptors: readonly number[] = []): void {
+    this.#host.closeDescriptors(descriptors);
+    if (descriptors.length > 0) this.fail(exchange);
+    if (exchange.state === "handling") {
+      exchange.state = "replying";
+      exchange.outgoing = outgoing;
+      this.#host.requestFlush();
+    } else outgoing.discard();
+  }
+
+  endReply(exchange: Exchange): void {
+    exchange.outgoing?.end();
     this.#host.requestFlush();
   }
 
   /** This wire has no word for failure: the connection ends without a reply. */
   fail(exchange: Exchange): void {
-    if (exchange.state !== "handling") return;
+    if (exchange.state !== "handling" && exchange.state !== "replying") return;
     exchange.state = "gone";
     this.cut(undefined);
   }
@@ -168,26 +217,21 @@ export class PlainSession implements Session {
   }
 
   close(): void {
-    if (this.isIdle && this.#state.kind !== "ended") this.#end();
+    if (this.isIdle && this.#state.kind !== "ended") this.#finish();
   }
 
   flush(): void {
     const state = this.#state;
-    const item = state.kind === "awaiting" ? state.request : state.kind === "handling" ? state.exchange : undefined;
-    if (item === undefined || (item.state !== "sent" && item.state !== "answered")) return;
-    if (this.#rest === undefined) {
-      const { body } = item;
-      this.#rest =
-        typeof body === "string" ? Buffer.from(body) : Buffer.from(body.buffer, body.byteOffset, body.length);
-      item.body = "";
-    } else if (this.#rest.length === 0) return;
-    this.#writeRest();
+    if (state.kind === "handling" && !this.#output.hasBegun) {
+      if (state.exchange.state !== "answered" && state.exchange.state !== "replying") return;
+      this.#output.begin(state.exchange);
+    }
+    if (state.kind !== "ended") this.#output.flush();
+    if (state.kind === "handling" && this.#output.isDone) state.exchange.state = "answered";
   }
 
   drained(): void {
-    this.#isWritable = true;
-    this.#blockedSince = Infinity;
-    if (this.#state.kind !== "ended" && this.#rest !== undefined && this.#rest.length > 0) this.#writeRest();
+    if (this.#state.kind !== "ended") this.#output.drained();
   }
 
   paused(is: boolean): void {
@@ -203,7 +247,7 @@ export class PlainSession implements Session {
     if (this.#isUntouched) return handshakeTimeoutMs > 0 ? this.#startedAt + handshakeTimeoutMs : Infinity;
     if (messageTimeoutMs === 0) return Infinity;
     const window = this.#isPaused ? Infinity : (this.#assembly?.windowStart ?? Infinity);
-    return Math.min(window, this.#blockedSince) + messageTimeoutMs;
+    return Math.min(window, this.#output.blockedSince) + messageTimeoutMs;
   }
 
   tick(now: number): void {
@@ -223,27 +267,33 @@ export class PlainSession implements Session {
     this.cut(new EarshotError("TIMEOUT", `Cannot go on with the connection: ${fact}`));
   }
 
-  /** In pieces: each that leaves shows that the other side reads. */
-  #writeRest(): void {
-    let rest = this.#rest ?? NOTHING;
-    while (this.#isWritable && rest.length > 0) {
-      this.#isWritable = this.#host.write([rest.subarray(0, PIECE_BYTES)]);
-      rest = rest.subarray(PIECE_BYTES);
-    }
-    this.#rest = rest;
-    if (!this.#isWritable) this.#blockedSince = this.#host.now();
-    if (rest.length === 0) this.#host.end();
+  onHeld(): void {}
+
+  /** What is held has changed, and with it whether more is read. */
+  onRead(): void {
+    this.#host.requestFlush();
   }
 
-  #end(): void {
+  /** This wire has no word for it: a server skips what comes, a client hangs up. */
+  onStop(): void {
+    if (this.#state.kind === "awaiting") this.cancel(this.#state.request, "CANCELLED");
+  }
+
+  #finish(): void {
     this.#state = { kind: "ended" };
     this.#host.end();
   }
 
-  cut(error: EarshotError | undefined): void {
-    const state = this.#state;
+  #close(): void {
     this.#state = { kind: "ended" };
     this.#assembly = undefined;
+    this.#incoming?.close();
+    this.#output.discard();
+  }
+
+  cut(error: EarshotError | undefined): void {
+    const state = this.#state;
+    this.#close();
     if (state.kind === "awaiting" && error !== undefined) {
       state.request.state = "settled";
       state.request.onFailure(error.code, error.message, "unknown", { cause: error });
@@ -252,7 +302,7 @@ export class PlainSession implements Session {
   }
 }
 
-function impossible({ body, descriptors }: Request): string | undefined {
-  if (body.length === 0) return "an empty message: it has no bytes to come";
+function impossible({ body, descriptors, outgoing }: Request): string | undefined {
+  if (body.length === 0 && outgoing === undefined) return "an empty message: it has no bytes to come";
   return descriptors.length > 0 ? "descriptors" : undefined;
 }

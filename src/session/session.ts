@@ -3,6 +3,8 @@ import type { Message } from "../message.js";
 import type { FailureName } from "../wire/failure.js";
 import type { AppInfo, ContractInfo, Hello } from "../wire/hello.js";
 import type { Assembly } from "./assembly.js";
+import type { IncomingStream } from "./incoming-stream.js";
+import type { OutgoingStream } from "./outgoing-stream.js";
 
 /** What can be sent. Bytes must stay unchanged until the exchange is settled: large ones are not copied. */
 export type Body = string | Uint8Array;
@@ -11,7 +13,8 @@ export type Body = string | Uint8Array;
  * The life of the protocol on one connection. Pure: bytes come in by `receive`, go out by `host.write`, and time is
  * what the host says. `test/session/suite.ts` holds both kinds, framed and plain, to this:
  *
- * - Every request that was handed to `send` is settled exactly once.
+ * - Every request that was handed to `send` is settled exactly once: by a reply, by the beginning of one that is a stream, or
+ *   by a failure. A failure may still follow a reply while one of the request's two streams is not over: it ends both.
  * - Every exchange that was handed to `host.onExchange` may be answered once, at any time; an answer that comes after
  *   its caller is gone is dropped.
  * - Nothing is written, and no exchange begins, after `lost`.
@@ -34,6 +37,10 @@ export interface Session {
   cancel(request: Request, code: "CANCELLED" | "TIMEOUT"): void;
   /** Answers a message of the other side. @param descriptors from now on the session's, to be sent or closed */
   reply(exchange: Exchange, body: Body, descriptors?: readonly number[]): void;
+  /** Answers with what is written to a stream, from now on; `endReply` must follow, or `fail`. */
+  replyStream(exchange: Exchange, outgoing: OutgoingStream, descriptors?: readonly number[]): void;
+  /** The answer that is a stream has ended, or has no use any more. */
+  endReply(exchange: Exchange): void;
   /** Tells the other side that its message was not handled. */
   fail(exchange: Exchange, code: FailureName, text: string, remoteCode?: string): void;
   /** Asks the other side for a sign of life; the plain wire has none. */
@@ -103,6 +110,8 @@ export interface SessionLimits {
   readonly handshakeTimeoutMs: number;
   readonly messageTimeoutMs: number;
   readonly idleTimeoutMs: number;
+  /** Whether messages are handed on as streams as soon as they begin: then `maxMessageBytes` is no limit of theirs. */
+  readonly takesStreams: boolean;
 }
 
 /** This side's application, and which applications of the other side it works with. */
@@ -118,8 +127,6 @@ export interface OwnContract {
   readonly info: ContractInfo;
   /** As for `OwnApp`; of the contract of the other side. */
   readonly objection: (other: ContractInfo | undefined) => string | undefined;
-  /** What a server tells who asks, as JSON. */
-  readonly describe?: () => string;
 }
 
 const NONE: readonly number[] = [];
@@ -127,8 +134,17 @@ const NONE: readonly number[] = [];
 /** A message on its way to a frame: a request or the answer to one. */
 export abstract class Outgoing {
   body: Body = "";
+  /** Instead of a body: what is written to it. */
+  outgoing: OutgoingStream | undefined = undefined;
   /** Of a body that goes out in pieces: how much of it is out. */
   sentBytes = 0;
+  /** How much more of it the other side takes now; -1 for all. */
+  creditBytes = -1;
+  /** All of it is out. */
+  isOut = false;
+  /** Whether the other direction is wanted as a stream, unless it fits one frame; and that stream. */
+  isStreamed = false;
+  incoming: IncomingStream | undefined = undefined;
   isDropped = false;
   /** Whether it is for the other side's earshot, not for its handler. */
   isSystem = false;
@@ -159,11 +175,16 @@ export abstract class Request extends Outgoing {
   assembly: Assembly | undefined = undefined;
   deadlineMs = -1;
   isReplyBegun = false;
+  isReplyEnded = false;
   replyDescriptors: readonly number[] = NONE;
 
   /** @param descriptors came with the reply, and are the receiver's to close */
   abstract onReply(message: Message, descriptors: readonly number[]): void;
+  /** The reply has begun, and is `incoming`; it was asked for as a stream and does not fit one frame. */
+  abstract onReplyStream(incoming: IncomingStream, descriptors: readonly number[]): void;
   abstract onFailure(code: ErrorCode, fact: string, delivery: Delivery, details?: FailureDetails): void;
+  /** Of a request with streams: both directions are over, and nothing more is told. */
+  onOver(): void {}
 }
 
 export interface FailureDetails {
@@ -174,7 +195,8 @@ export interface FailureDetails {
 /** A message of the other side, from its first frame until its answer is out. */
 export class Exchange extends Outgoing {
   readonly id: number;
-  state: "receiving" | "ready" | "handling" | "answered" | "gone" = "receiving";
+  state: "receiving" | "ready" | "handling" | "replying" | "answered" | "gone" = "receiving";
+  /** Whole; or else it is `incoming`, from its first frame on. */
   message: Message | undefined = undefined;
   /** What the session's user keeps with it. */
   context: unknown = undefined;

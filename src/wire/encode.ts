@@ -1,4 +1,12 @@
-import { DEADLINE_BYTES, DESCRIPTORS_OFFSET, Flag, type FrameType, HEADER_BYTES, SIZE_BYTES } from "./frame.js";
+import {
+  DEADLINE_BYTES,
+  DESCRIPTORS_OFFSET,
+  Flag,
+  FrameType,
+  HEADER_BYTES,
+  SIZE_BYTES,
+  WINDOW_BYTES,
+} from "./frame.js";
 
 const TWO_32 = 0x1_0000_0000;
 
@@ -36,7 +44,7 @@ export function writeHeader(
 }
 
 /** The most that a header and its fields take. */
-export const MAX_HEAD_BYTES: number = HEADER_BYTES + DEADLINE_BYTES + SIZE_BYTES;
+export const MAX_HEAD_BYTES: number = HEADER_BYTES + DEADLINE_BYTES + SIZE_BYTES + WINDOW_BYTES;
 
 /** What the first frame of a direction says besides its bytes; a negative number leaves the field out. */
 export interface Head {
@@ -48,19 +56,25 @@ export interface Head {
   /** How many descriptors go with it. */
   readonly descriptors?: number;
   readonly isSystem?: boolean;
+  readonly windowBytes?: number;
 }
 
 /** How many bytes `writeHead` will write. */
 export function headBytes(head: Head): number {
-  return HEADER_BYTES + (head.deadlineMs >= 0 ? DEADLINE_BYTES : 0) + (head.sizeBytes >= 0 ? SIZE_BYTES : 0);
+  const windowBytes = (head.windowBytes ?? -1) >= 0 ? WINDOW_BYTES : 0;
+  return (
+    HEADER_BYTES + (head.deadlineMs >= 0 ? DEADLINE_BYTES : 0) + (head.sizeBytes >= 0 ? SIZE_BYTES : 0) + windowBytes
+  );
 }
 
 /** Writes the header and fields of an OPEN or DATA frame whose bytes follow; returns the offset after them. */
 export function writeHead(target: Buffer, start: number, head: Head, bodyBytes: number): number {
   const hasDeadline = head.deadlineMs >= 0;
   const hasSize = head.sizeBytes >= 0;
+  const { windowBytes = -1 } = head;
   const ends = (head.isEnd ? Flag.END : 0) | (head.isSystem === true ? Flag.SYSTEM : 0);
-  const flags = ends | (hasDeadline ? Flag.DEADLINE : 0) | (hasSize ? Flag.SIZE : 0);
+  const sizes = (hasSize ? Flag.SIZE : 0) | (windowBytes >= 0 ? Flag.WINDOW : 0);
+  const flags = ends | (hasDeadline ? Flag.DEADLINE : 0) | sizes;
   let offset = writeHeader(target, start, head.type, flags, headBytes(head) - HEADER_BYTES + bodyBytes, head.exchange);
   if (head.descriptors !== undefined) target[start + DESCRIPTORS_OFFSET] = head.descriptors;
   if (hasDeadline) offset = target.writeUInt32LE(head.deadlineMs, offset);
@@ -68,7 +82,18 @@ export function writeHead(target: Buffer, start: number, head: Head, bodyBytes: 
     writeU64(target, head.sizeBytes, offset);
     offset += SIZE_BYTES;
   }
+  if (windowBytes >= 0) {
+    writeU32(target, windowBytes, offset);
+    offset += WINDOW_BYTES;
+  }
   return offset;
+}
+
+/** A WINDOW frame: so many bytes more of an exchange. */
+export function encodeWindow(exchange: number, bytes: number): Buffer {
+  const frame = Buffer.allocUnsafe(HEADER_BYTES + WINDOW_BYTES);
+  writeU32(frame, bytes, writeHeader(frame, 0, FrameType.WINDOW, 0, WINDOW_BYTES, exchange));
+  return frame;
 }
 
 /** A whole control frame. */

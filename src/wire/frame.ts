@@ -27,6 +27,8 @@ export const FrameType = {
   PING: 0x05,
   PONG: 0x06,
   GOAWAY: 0x07,
+  WINDOW: 0x08,
+  STOP: 0x09,
 } as const;
 
 /** Types from here on may be skipped by who does not know them; below, an unknown type ends the connection. */
@@ -41,6 +43,8 @@ export const Flag = {
   SIZE: 0x04,
   /** OPEN: the message is for the other side's earshot, not for its handler. */
   SYSTEM: 0x08,
+  /** OPEN: the payload goes on with how many bytes of the reply are taken before a WINDOW: u32 LE. */
+  WINDOW: 0x10,
 } as const;
 
 /** Flags in these bits may be ignored by who does not know them; any other unknown flag ends the connection. */
@@ -49,12 +53,14 @@ export const OPTIONAL_FLAGS = 0xe0;
 /** The flags that each type may have. */
 export const KNOWN_FLAGS: Readonly<Record<number, number>> = {
   [FrameType.HELLO]: 0,
-  [FrameType.OPEN]: Flag.END | Flag.DEADLINE | Flag.SIZE | Flag.SYSTEM,
+  [FrameType.OPEN]: Flag.END | Flag.DEADLINE | Flag.SIZE | Flag.SYSTEM | Flag.WINDOW,
   [FrameType.DATA]: Flag.END | Flag.SIZE,
   [FrameType.RESET]: 0,
   [FrameType.PING]: 0,
   [FrameType.PONG]: 0,
   [FrameType.GOAWAY]: 0,
+  [FrameType.WINDOW]: 0,
+  [FrameType.STOP]: 0,
 };
 
 /** The most descriptors that a frame can have: Linux takes no more with one write. SCM_MAX_FD, unix(7). */
@@ -62,12 +68,17 @@ export const MAX_DESCRIPTORS = 253;
 
 export const DEADLINE_BYTES = 4;
 export const SIZE_BYTES = 8;
+/** Of the field of OPEN, and of the payload of WINDOW. */
+export const WINDOW_BYTES = 4;
 export const PING_BYTES = 8;
 
 /** The longest payload of OPEN and DATA; a longer one is refused when its header has come. */
 export const MAX_PAYLOAD_BYTES = 262_144;
 /** The longest payload of every other frame; these are the only ones that a receiver has to collect. */
 export const MAX_CONTROL_PAYLOAD_BYTES = 16_384;
+
+/** So much of each message may be sent before the other side's HELLO has said how much it takes. */
+export const FIRST_WINDOW_BYTES = 65_536;
 
 /** Exchange numbers stay exact in a double. */
 export const MAX_EXCHANGE = Number.MAX_SAFE_INTEGER;
@@ -78,5 +89,15 @@ export const MAX_DEADLINE_MS = 0xffff_ffff;
 /** The longest payload that a frame of this type may declare. */
 export function maxPayloadBytes(type: number): number {
   if (type === FrameType.OPEN || type === FrameType.DATA || type >= FIRST_OPTIONAL_TYPE) return MAX_PAYLOAD_BYTES;
-  return type === FrameType.PING || type === FrameType.PONG ? PING_BYTES : MAX_CONTROL_PAYLOAD_BYTES;
+  switch (type) {
+    case FrameType.PING:
+    case FrameType.PONG:
+      return PING_BYTES;
+    case FrameType.WINDOW:
+      return WINDOW_BYTES;
+    case FrameType.STOP:
+      return 0;
+    default:
+      return MAX_CONTROL_PAYLOAD_BYTES;
+  }
 }

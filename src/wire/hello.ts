@@ -1,6 +1,6 @@
 import { violation } from "./decode.js";
 import { encodeControl } from "./encode.js";
-import { FrameType, MAX_CONTROL_PAYLOAD_BYTES, PREFACE, PROTOCOL_VERSION } from "./frame.js";
+import { FIRST_WINDOW_BYTES, FrameType, MAX_CONTROL_PAYLOAD_BYTES, PREFACE, PROTOCOL_VERSION } from "./frame.js";
 
 /** An application's own name and version, as it tells them to the other side. */
 export interface AppInfo {
@@ -24,6 +24,8 @@ export interface Hello {
     readonly maxInFlight: number;
     /** Descriptors with one message; none where nothing is said. */
     readonly maxDescriptors?: number;
+    /** How much of each message is taken before a WINDOW; messages are collected where nothing is said. */
+    readonly windowBytes?: number;
   };
   readonly app: AppInfo | undefined;
   readonly contract?: ContractInfo | undefined;
@@ -71,6 +73,7 @@ export function decodeHello(payload: Buffer): Hello {
       maxMessageBytes: asCount(limits.maxMessageBytes ?? Number.MAX_SAFE_INTEGER),
       maxInFlight: Math.max(1, asCount(limits.maxInFlight ?? 1)),
       ...(limits.maxDescriptors === undefined ? {} : { maxDescriptors: asCount(limits.maxDescriptors) }),
+      ...(limits.windowBytes === undefined ? {} : { windowBytes: asWindow(limits.windowBytes) }),
     },
     app: asApp(value.app, "application"),
     contract: asContract(value.contract),
@@ -94,6 +97,12 @@ function asCount(value: unknown): number {
   if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 0)
     throw violation("a HELLO with a wrong number");
   return value;
+}
+
+function asWindow(value: unknown): number {
+  const bytes = asCount(value);
+  if (bytes < FIRST_WINDOW_BYTES) throw violation(`a HELLO with a window below ${FIRST_WINDOW_BYTES} bytes`);
+  return bytes;
 }
 
 function asApp(value: unknown, what: string): AppInfo | undefined {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { FIRST_IN_FLIGHT } from "../../src/session/outbound.js";
+import { FIRST_IN_FLIGHT } from "../../src/session/request-queue.js";
 import { pattern } from "../support/bytes.js";
 import { makeFramed, Pair } from "./pair.js";
 import { DEADLINE, describe, END, frame, framesOf, goAway, greeting, open, openInPieces, SIZE, TYPE } from "./raw.js";

@@ -19,6 +19,7 @@ export const LIMITS: SessionLimits = {
   handshakeTimeoutMs: 1_000,
   messageTimeoutMs: 2_000,
   idleTimeoutMs: 0,
+  takesStreams: false,
 };
 /** What a client that was dialed has: its limits of time are the deadlines of its messages. */
 export const CLIENT_LIMITS: SessionLimits = { ...LIMITS, handshakeTimeoutMs: 0, messageTimeoutMs: 0 };

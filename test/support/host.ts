@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { Delivery, EarshotError, ErrorCode } from "../../src/errors.js";
 import type { Message } from "../../src/message.js";
+import type { IncomingStream } from "../../src/session/incoming-stream.js";
 import { type Body, type Exchange, type FailureDetails, Request, type SessionHost } from "../../src/session/session.js";
 import type { Hello } from "../../src/wire/hello.js";
 import { FakeClock } from "./clock.js";
@@ -9,6 +10,7 @@ import { FakeClock } from "./clock.js";
 export class FakeRequest extends Request {
   readonly outcomes: string[] = [];
   reply: Message | undefined;
+  stream: IncomingStream | undefined;
   received: readonly number[] = [];
   fact = "";
   details: FailureDetails | undefined;
@@ -30,6 +32,13 @@ export class FakeRequest extends Request {
     this.reply = message;
     this.received = descriptors;
     this.outcomes.push(message.byteLength > 100 ? `reply of ${message.byteLength}` : `reply ${message.text()}`);
+    this.#onSettled?.();
+  }
+
+  override onReplyStream(incoming: IncomingStream, descriptors: readonly number[]): void {
+    this.stream = incoming;
+    this.received = descriptors;
+    this.outcomes.push("stream");
     this.#onSettled?.();
   }
 

@@ -1,0 +1,86 @@
+import type { EarshotError } from "../errors.js";
+import type { Inflow, Writer } from "./flow.js";
+
+/**
+ * Both directions of an exchange as web streams, for protocols that bring their own framing. Closing `writable` ends this
+ * side's direction only; aborting it breaks off both. Cancelling `readable` tells the other side that nothing more is read.
+ * `Duplex.fromWeb(pair)` of `node:stream` makes a Node stream of it.
+ */
+export interface Duplex {
+  readonly readable: ReadableStream<Uint8Array>;
+  readonly writable: WritableStream<Uint8Array>;
+  /** Resolves when both are over: with the reason if they broke off. Never rejects. */
+  readonly closed: Promise<EarshotError | undefined>;
+}
+
+export function toDuplex(incoming: Inflow, outgoing: Writer): Duplex {
+  let onRead = (_error?: EarshotError) => {};
+  let onWritten = (_error?: EarshotError) => {};
+  const read = new Promise<EarshotError | undefined>((resolve) => {
+    onRead = resolve;
+  });
+  const written = new Promise<EarshotError | undefined>((resolve) => {
+    onWritten = resolve;
+  });
+  return {
+    readable: toReadable(incoming, onRead),
+    writable: toWritable(outgoing, onWritten),
+    closed: Promise.all([read, written]).then(([error, other]) => error ?? other),
+  };
+}
+
+function toReadable(incoming: Inflow, onOver: (error?: EarshotError) => void): ReadableStream<Uint8Array> {
+  const next = async () => {
+    for (;;) {
+      const chunk = incoming.read();
+      if (chunk !== undefined || incoming.isEnded) return chunk;
+      await incoming.readable();
+    }
+  };
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        try {
+          const chunk = await next();
+          if (chunk !== undefined) controller.enqueue(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length));
+          else {
+            controller.close();
+            onOver();
+          }
+        } catch (error) {
+          onOver(error as EarshotError);
+          throw error;
+        }
+      },
+      cancel() {
+        incoming.stop();
+        onOver();
+      },
+    },
+    // One chunk ahead: so that an end is seen, and a failure told, also when nobody reads just now.
+    { highWaterMark: 1 },
+  );
+}
+
+function toWritable(outgoing: Writer, onOver: (error?: EarshotError) => void): WritableStream<Uint8Array> {
+  return new WritableStream<Uint8Array>({
+    start(controller) {
+      outgoing.onOver = (reason) => {
+        onOver(reason);
+        controller.error(reason);
+      };
+    },
+    async write(chunk) {
+      // A copy: a writer may use its buffer again when this resolves.
+      if (!outgoing.write(Buffer.from(chunk))) await outgoing.ready();
+    },
+    close() {
+      outgoing.end();
+      onOver();
+    },
+    abort(reason) {
+      outgoing.reset("CANCELLED", reason instanceof Error ? reason.message : String(reason));
+      onOver();
+    },
+  });
+}

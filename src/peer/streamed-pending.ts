@@ -1,0 +1,85 @@
+import type { Delivery, EarshotError, ErrorCode } from "../errors.js";
+import type { Message } from "../message.js";
+import type { IncomingStream } from "../session/incoming-stream.js";
+import { OutgoingStream } from "../session/outgoing-stream.js";
+import type { Body, FailureDetails, Request } from "../session/session.js";
+import { Reader, Writer } from "./flow.js";
+import { type Origin, Pending } from "./pending.js";
+import { StreamedMessage } from "./streamed-message.js";
+
+type Cancel = (request: Request) => void;
+
+interface Settle {
+  resolve(reply: Message | StreamedMessage): void;
+  reject(error: EarshotError): void;
+}
+
+/** A caller's promise, where the message, the reply or both are streams. */
+export class StreamedPending extends Pending {
+  readonly reader = new Reader();
+  /** Of a message that is written bit by bit. */
+  readonly writer: Writer | undefined;
+  readonly #cancel: Cancel;
+  readonly #settle: Settle;
+  #isOver = false;
+  /** Why the caller breaks it off, where it is not its signal. */
+  #reason: { readonly text: string; readonly cause: unknown } | undefined;
+
+  /**
+   * @param body `undefined` if it is written to `writer`
+   * @param isStreamed whether the reply is wanted as a stream
+   */
+  constructor(origin: Origin, body: Body | undefined, isStreamed: boolean, cancel: Cancel, settle: Settle) {
+    super(origin, body ?? "", settle.resolve, settle.reject);
+    this.#cancel = cancel;
+    this.#settle = settle;
+    this.isStreamed = isStreamed;
+    if (body === undefined) {
+      this.outgoing = new OutgoingStream();
+      this.writer = new Writer(this.outgoing, (_code, text) => this.breakOff(text));
+    }
+  }
+
+  /** The caller wants no more of it. */
+  breakOff(text: string, cause?: unknown): void {
+    if (this.#isOver) return;
+    this.#reason ??= { text, cause };
+    this.#cancel(this);
+  }
+
+  override onReply(message: Message, descriptors: readonly number[]): void {
+    if (!this.isStreamed) {
+      super.onReply(message, descriptors);
+      return;
+    }
+    this.reader.give(message);
+    this.#resolve(descriptors);
+  }
+
+  override onReplyStream(incoming: IncomingStream, descriptors: readonly number[]): void {
+    this.reader.attach(incoming);
+    this.#resolve(descriptors);
+  }
+
+  override onFailure(code: ErrorCode, fact: string, delivery: Delivery, details: FailureDetails = {}): void {
+    this.#isOver = true;
+    this.outgoing?.discard();
+    const reason = code === "CANCELLED" ? this.#reason : undefined;
+    const cause = reason === undefined ? details.cause : reason.cause;
+    const error = this.settle(code, reason?.text ?? fact, delivery, { ...details, cause });
+    this.#settle.reject(error);
+    this.reader.fail(error);
+    this.writer?.fail(error);
+  }
+
+  override onOver(): void {
+    this.#isOver = true;
+    this.unlisten();
+  }
+
+  #resolve(descriptors: readonly number[]): void {
+    const { reader } = this;
+    const leave = () => this.breakOff("the caller reads no more of the reply");
+    this.#settle.resolve(new StreamedMessage({ reader, descriptors: this.receive(descriptors), leave }));
+  }
+}

@@ -1,0 +1,75 @@
+import type { FailureName } from "../wire/failure.js";
+import type { ExchangeParts } from "./framed-options.js";
+import type { Inbound } from "./inbound.js";
+import type { OutgoingStream } from "./outgoing-stream.js";
+import type { Output } from "./output.js";
+import { excessOf } from "./peer-limits.js";
+import type { Body, Exchange } from "./session.js";
+
+/** What this side answers to the other side's messages. */
+export class Answers {
+  readonly #inbound: Inbound;
+  readonly #output: Output<Exchange>;
+  readonly #parts: ExchangeParts;
+
+  constructor(inbound: Inbound, output: Output<Exchange>, parts: ExchangeParts) {
+    this.#inbound = inbound;
+    this.#output = output;
+    this.#parts = parts;
+  }
+
+  reply(exchange: Exchange, body: Body, descriptors: readonly number[]): void {
+    const { memory, host } = this.#parts;
+    const excess = excessOf(memory, body, descriptors.length);
+    if (excess === undefined && this.#inbound.answer(exchange, body.length)) {
+      exchange.body = body;
+      exchange.descriptors = descriptors;
+      this.#output.push(exchange);
+    } else host.closeDescriptors(descriptors);
+    if (excess !== undefined) this.fail(exchange, excess.code, `the reply ${excess.fact}`, "");
+    host.requestFlush();
+  }
+
+  stream(exchange: Exchange, outgoing: OutgoingStream, descriptors: readonly number[]): void {
+    const { memory, host } = this.#parts;
+    const excess = excessOf(memory, "", descriptors.length);
+    if (excess === undefined && this.#inbound.beginReply(exchange)) {
+      exchange.outgoing = outgoing;
+      exchange.descriptors = descriptors;
+      this.#attach(exchange, outgoing);
+      return;
+    }
+    host.closeDescriptors(descriptors);
+    outgoing.discard();
+    if (excess !== undefined) this.fail(exchange, excess.code, `the reply ${excess.fact}`, "");
+    host.requestFlush();
+  }
+
+  endStream(exchange: Exchange): void {
+    if (exchange.state === "replying") exchange.outgoing?.end();
+    else this.#inbound.leaveIfGone(exchange);
+    this.#parts.host.requestFlush();
+  }
+
+  fail(exchange: Exchange, code: FailureName, text: string, remoteCode: string): void {
+    if (this.#inbound.answer(exchange, 0)) {
+      this.#parts.writer.sendReset(exchange.id, code, text, remoteCode);
+      this.#inbound.broken(exchange);
+    }
+    this.#parts.host.requestFlush();
+  }
+
+  /** Its first frame waits for its first bytes, or its end. */
+  #attach(exchange: Exchange, outgoing: OutgoingStream): void {
+    const { streams, host } = this.#parts;
+    let isPushed = false;
+    const wake = () => {
+      if (isPushed) this.#output.wake(exchange);
+      else this.#output.push(exchange);
+      isPushed = true;
+      host.requestFlush();
+    };
+    outgoing.attach(streams.outgoing(wake));
+    if (outgoing.queuedBytes > 0 || outgoing.hasEnded) wake();
+  }
+}

@@ -1,0 +1,163 @@
+import { violation } from "../wire/decode.js";
+
+/** Less room than this is not worth a read of its own. */
+const MIN_SPARE_BYTES = 8_192;
+/** Up to this size chunks come from memory that is shared with others. */
+const POOLED_BYTES = 4_096;
+
+/** Who grants the other side more, as its bytes are read. */
+export interface IncomingOwner {
+  /** So many bytes more are held here, or fewer. */
+  onHeld(bytes: number): void;
+  /** So many bytes were read. */
+  onRead(stream: IncomingStream, bytes: number): void;
+  /** The reader wants no more. */
+  onStop(stream: IncomingStream): void;
+}
+
+/**
+ * One direction of an exchange that the other side writes bit by bit. It has two ends: its session's, which puts in what
+ * comes, and its reader's.
+ */
+export class IncomingStream {
+  readonly exchange: number;
+  /** As it was declared; `undefined` where it was not. */
+  readonly sizeBytes: number | undefined;
+  /** How many bytes have come. */
+  receivedBytes = 0;
+  /** How many the other side may still send; `Infinity` where only the transport holds it back. */
+  windowBytes: number;
+  /** How many there are that were not read. */
+  bufferedBytes = 0;
+  /** The end has come. */
+  hasEnded = false;
+  /** The reader wants no more: what still comes is skipped. */
+  isStopped = false;
+  /** Nothing more will come, whether it has ended or not. */
+  isOver = false;
+  /** For the reader: something has come, or the end. */
+  onChange: (() => void) | undefined;
+  readonly #owner: IncomingOwner;
+  #chunks: Buffer[] = [];
+  #head = 0;
+  /** A frame of which a part has come. */
+  #partial: Buffer | undefined;
+  #partialBytes = 0;
+
+  constructor(owner: IncomingOwner, exchange: number, windowBytes: number, sizeBytes: number | undefined) {
+    this.#owner = owner;
+    this.exchange = exchange;
+    this.windowBytes = windowBytes;
+    this.sizeBytes = sizeBytes;
+  }
+
+  /** What came first and was not read; its memory is the reader's. `undefined` when there is nothing now. */
+  read(): Buffer | undefined {
+    const chunk = this.#chunks[this.#head];
+    if (chunk === undefined) return undefined;
+    this.#chunks[this.#head++] = NOTHING;
+    if (this.#head === this.#chunks.length) {
+      this.#chunks = [];
+      this.#head = 0;
+    }
+    this.bufferedBytes -= chunk.length;
+    this.#owner.onHeld(-chunk.length);
+    this.#owner.onRead(this, chunk.length);
+    return chunk;
+  }
+
+  /** Reads no more. */
+  stop(): void {
+    if (this.isStopped) return;
+    this.isStopped = true;
+    this.#drop();
+    if (!this.hasEnded && !this.isOver) this.#owner.onStop(this);
+  }
+
+  /** For the session: a part of a frame has come, and `remaining` bytes of the same frame are on their way. */
+  receive(bytes: Buffer, start: number, end: number, remaining: number): void {
+    const count = end - start;
+    if (this.isStopped) return;
+    if (count + remaining > this.windowBytes) throw violation("more bytes of a message than this side has room for");
+    this.windowBytes -= count;
+    this.receivedBytes += count;
+    if (this.sizeBytes !== undefined && this.receivedBytes + remaining > this.sizeBytes) {
+      throw violation("a message longer than it says");
+    }
+    if (this.#partial !== undefined) this.#fill(bytes, start, end, remaining);
+    else if (remaining > 0) {
+      if (count === 0) return;
+      this.#partial = Buffer.allocUnsafeSlow(count + remaining);
+      this.#owner.onHeld(count + remaining);
+      this.#partialBytes = 0;
+      this.#fill(bytes, start, end, remaining);
+    } else if (count > 0) {
+      const chunk = count <= POOLED_BYTES ? Buffer.allocUnsafe(count) : Buffer.allocUnsafeSlow(count);
+      bytes.copy(chunk, 0, start, end);
+      this.#owner.onHeld(count);
+      this.#push(chunk);
+    }
+  }
+
+  /** For the session: bytes that are the reader's from now on. */
+  give(chunk: Buffer): void {
+    if (this.isStopped) return;
+    this.receivedBytes += chunk.length;
+    this.#owner.onHeld(chunk.length);
+    this.#push(chunk);
+  }
+
+  /** For the session: where the rest of a frame may be put straight. */
+  spare(bytes: number): Buffer | undefined {
+    if (this.#partial === undefined) return undefined;
+    const end = Math.min(this.#partial.length, this.#partialBytes + bytes);
+    return end - this.#partialBytes < MIN_SPARE_BYTES ? undefined : this.#partial.subarray(this.#partialBytes, end);
+  }
+
+  /** For the session: the last frame has come. */
+  end(): void {
+    if (!this.isStopped && this.sizeBytes !== undefined && this.receivedBytes !== this.sizeBytes) {
+      throw violation("a message shorter than it says");
+    }
+    this.hasEnded = true;
+    this.isOver = true;
+    this.onChange?.();
+  }
+
+  /** For the session: nothing more will come. What has come can still be read. */
+  close(): void {
+    this.isOver = true;
+    if (this.#partial !== undefined) this.#owner.onHeld(-this.#partial.length);
+    this.#partial = undefined;
+  }
+
+  #fill(bytes: Buffer, start: number, end: number, remaining: number): void {
+    const partial = this.#partial;
+    if (partial === undefined) return;
+    const at = partial.byteOffset + this.#partialBytes;
+    if (bytes.buffer !== partial.buffer || bytes.byteOffset + start !== at) {
+      bytes.copy(partial, this.#partialBytes, start, end);
+    }
+    this.#partialBytes += end - start;
+    if (remaining > 0) return;
+    this.#partial = undefined;
+    this.#push(partial);
+  }
+
+  #push(chunk: Buffer): void {
+    this.#chunks.push(chunk);
+    this.bufferedBytes += chunk.length;
+    this.onChange?.();
+  }
+
+  #drop(): void {
+    const partialBytes = this.#partial?.length ?? 0;
+    this.#partial = undefined;
+    this.#chunks = [];
+    this.#head = 0;
+    if (this.bufferedBytes + partialBytes > 0) this.#owner.onHeld(-this.bufferedBytes - partialBytes);
+    this.bufferedBytes = 0;
+  }
+}
+
+const NOTHING = Buffer.alloc(0);

@@ -1,0 +1,86 @@
+import { FIRST_WINDOW_BYTES } from "../wire/frame.js";
+import { type IncomingOwner, IncomingStream } from "./incoming-stream.js";
+import type { OutgoingOwner } from "./outgoing-stream.js";
+
+/** What the other side of a stream that is read may have under way. */
+const WINDOW_BYTES = 524_288;
+/**
+ * What all streams of a connection may have under way beyond their first windows. These are each stream's own, whatever the
+ * others do, so that none can block another; who reads gets more while there is some.
+ */
+const POOL_BYTES = 16_777_216;
+
+interface Writer {
+  sendWindow(exchange: number, bytes: number): void;
+  sendStop(exchange: number): void;
+}
+
+interface Host {
+  requestFlush(): void;
+}
+
+/** The streams of one connection: what they hold, and how much the other side may send of each. */
+export class Streams implements IncomingOwner {
+  /** Bytes that have come and are not read, and bytes that wait to leave. */
+  heldBytes = 0;
+  readonly #writer: Writer;
+  readonly #host: Host;
+  #poolBytes = POOL_BYTES;
+  /** Those that got of the pool, and what is theirs all in all. */
+  #targets: Map<IncomingStream, number> | undefined;
+
+  constructor(writer: Writer, host: Host) {
+    this.#writer = writer;
+    this.#host = host;
+  }
+
+  begin(exchange: number, sizeBytes: number | undefined): IncomingStream {
+    return new IncomingStream(this, exchange, FIRST_WINDOW_BYTES, sizeBytes);
+  }
+
+  /** @param wake brings out what a stream has */
+  outgoing(wake: () => void): OutgoingOwner {
+    return { wake, onQueued: (bytes) => this.onHeld(bytes) };
+  }
+
+  /** Nothing more of it comes. */
+  close(stream: IncomingStream): void {
+    stream.close();
+    const target = this.#targets?.get(stream);
+    if (target === undefined) return;
+    this.#targets?.delete(stream);
+    this.#poolBytes += target - FIRST_WINDOW_BYTES;
+  }
+
+  onHeld(bytes: number): void {
+    this.heldBytes += bytes;
+  }
+
+  onRead(stream: IncomingStream): void {
+    // Also when nothing is granted: what is held has changed.
+    this.#host.requestFlush();
+    if (stream.isOver) return;
+    const free = (this.#targets?.get(stream) ?? FIRST_WINDOW_BYTES) - stream.windowBytes - stream.bufferedBytes;
+    if (free < FIRST_WINDOW_BYTES / 2) return;
+    const granted = free + this.#widen(stream);
+    // Few large grants instead of many small ones.
+    if (granted * 2 < (this.#targets?.get(stream) ?? FIRST_WINDOW_BYTES)) return;
+    stream.windowBytes += granted;
+    this.#writer.sendWindow(stream.exchange, granted);
+  }
+
+  onStop(stream: IncomingStream): void {
+    this.close(stream);
+    this.#writer.sendStop(stream.exchange);
+  }
+
+  /** It is read: it gets what is customary, as far as there is any. */
+  #widen(stream: IncomingStream): number {
+    const more = Math.min(WINDOW_BYTES - FIRST_WINDOW_BYTES, this.#poolBytes);
+    if (more === 0 || this.#targets?.has(stream)) return 0;
+    this.#targets ??= new Map();
+    this.#targets.set(stream, FIRST_WINDOW_BYTES + more);
+    this.#poolBytes -= more;
+    return more;
+  }
+}
