@@ -28,4 +28,9 @@ await serve(
   },
   { validate: false },
 );
+process.on("SIGINT", () => process.exit());
 process.send?.("ready");
+process.on("message", () => {
+  const { user, system } = process.cpuUsage();
+  process.send?.(user + system);
+});

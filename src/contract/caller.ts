@@ -22,6 +22,8 @@ export class Caller {
   readonly #writer = new Writer();
   readonly #timeoutMs: number | undefined;
   readonly #defaults: WaitOptions | undefined;
+  /** Whose reply is read. */
+  #plan: Plan | undefined;
 
   constructor(client: Client, codec: CodecName, timeoutMs: number | undefined, maxMessageBytes: number) {
     this.client = client;
@@ -56,16 +58,22 @@ export class Caller {
     resolve: (value: unknown) => void,
     reject: (error: unknown) => void,
   ): void {
+    this.#plan = plan;
     try {
       // Where its validator is asynchronous it is a promise, which `resolve` takes too.
-      resolve(Message.read(message, { read: (source, start, end) => readReply(plan, this.codec, source, start, end) }));
+      resolve(Message.read(message, this));
     } catch (error) {
       reject(error);
     }
   }
 
+  /** @internal the reply to a call of `#plan` */
+  read(source: Buffer, start: number, end: number): unknown {
+    return this.#plan === undefined ? undefined : readReply(this.#plan, this.codec, source, start, end);
+  }
+
   /** A call up to the end of its input. @throws EarshotError `INVALID_ARGUMENT` */
-  encode(plan: Plan, input: unknown, options: CallOptions | undefined): Buffer {
+  encode(plan: Plan, input: unknown, options: CallOptions | undefined): Uint8Array {
     const writer = this.#writer;
     const headers = options?.headers;
     try {

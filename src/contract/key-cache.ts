@@ -1,3 +1,5 @@
+import { readUtf8 } from "./utf8.js";
+
 const ENTRIES = 256;
 
 interface Entry {
@@ -16,7 +18,7 @@ export class KeyCache {
     const slot = (length * 31 + first * 7 + last * 13 + (source[at + (length >> 1)] as number)) % ENTRIES;
     const entry = this.#entries[slot];
     if (entry !== undefined && isSame(entry.bytes, source, at, length)) return entry.text;
-    const text = source.toString("utf8", at, at + length);
+    const text = readUtf8(source, at, at + length);
     this.#entries[slot] = { bytes: new Uint8Array(source.subarray(at, at + length)), text };
     return text;
   }

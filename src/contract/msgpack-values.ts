@@ -1,5 +1,6 @@
 import { CodecError } from "./codec.js";
 import { MAX_BIGINT_BYTES } from "./limits.js";
+import { readUtf8 } from "./utf8.js";
 import { ARRAY_BUFFER, DATA_VIEW, ERROR_CLASSES, TYPED_ARRAYS } from "./msgpack-format.js";
 
 /** Longer texts are read by Node: for shorter ones the way there costs more than a loop. */
@@ -7,11 +8,11 @@ const SHORT_TEXT = 12;
 
 /** UTF-8; what is none becomes U+FFFD. */
 export function readText(source: Buffer, at: number, length: number): string {
-  if (length > SHORT_TEXT) return source.toString("utf8", at, at + length);
+  if (length > SHORT_TEXT) return readUtf8(source, at, at + length);
   let text = "";
   for (let index = at; index < at + length; index++) {
     const byte = source[index] as number;
-    if (byte >= 0x80) return source.toString("utf8", at, at + length);
+    if (byte >= 0x80) return readUtf8(source, at, at + length);
     text += String.fromCharCode(byte);
   }
   return text;

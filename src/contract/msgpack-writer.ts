@@ -1,6 +1,7 @@
 import { CodecError } from "./codec.js";
 import { isReservedKey, MAX_BIGINT_BYTES, MAX_DEPTH } from "./limits.js";
 import { ARRAY_BUFFER, DATA_VIEW, Extension, TYPED_ARRAYS } from "./msgpack-format.js";
+import { writeUtf8 } from "./utf8.js";
 import type { Writer } from "./writer.js";
 
 /** Longer texts are written by Node: for shorter ones the way there costs more than a loop. */
@@ -133,12 +134,12 @@ export class MessagePackWriter {
       const bytes = Buffer.byteLength(text);
       this.#length(bytes, 0xa0, 0x20, 0xd9, 0xda);
       out.reserve(bytes);
-      out.at += out.bytes.write(text, out.at);
+      out.at += writeUtf8(out.bytes, text, out.at, bytes);
       return;
     }
     // Its bytes are written first and counted then.
     out.reserve(3 + 3 * text.length);
-    const length = out.bytes.write(text, out.at + 3);
+    const length = writeUtf8(out.bytes, text, out.at + 3, 3 * text.length);
     out.bytes[out.at] = 0xda;
     out.bytes[out.at + 1] = length >>> 8;
     out.bytes[out.at + 2] = length;

@@ -7,6 +7,8 @@ interface Entry<T> {
 
 /** Values by name, found by the bytes of a name without making a text of them. */
 export class NameTable<T> {
+  /** What was found last is often what is looked for next. */
+  #last: Entry<T> | undefined;
   readonly #buckets: Entry<T>[][] = Array.from({ length: BUCKETS }, () => []);
 
   add(name: string, value: T): void {
@@ -15,9 +17,15 @@ export class NameTable<T> {
   }
 
   find(source: Buffer, start: number, end: number): T | undefined {
+    const last = this.#last;
+    if (last !== undefined && isSame(last.bytes, source, start, end)) return last.value;
     const bucket = this.#buckets[bucketOf(source, start, end)];
     if (bucket === undefined) return undefined;
-    for (const { bytes, value } of bucket) if (isSame(bytes, source, start, end)) return value;
+    for (const entry of bucket) {
+      if (!isSame(entry.bytes, source, start, end)) continue;
+      this.#last = entry;
+      return entry.value;
+    }
     return undefined;
   }
 }

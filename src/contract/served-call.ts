@@ -28,7 +28,7 @@ export abstract class ServedCall {
   /** What the handler, and all that belongs to it, comes to. */
   protected abstract run(): unknown;
   /** The last word of this side. */
-  protected abstract reply(bytes: Buffer): void;
+  protected abstract reply(bytes: Uint8Array): void;
   /** The same, where there is no reply. */
   protected abstract refuse(code: FailureName, text: string): void;
 
@@ -54,7 +54,7 @@ export abstract class ServedCall {
   }
 
   #succeed(value: unknown): void {
-    let bytes: Buffer;
+    let bytes: Uint8Array;
     try {
       bytes = this.#encode(Status.OK, undefined, this.served.hasOutput ? value : undefined);
     } catch (error) {
@@ -89,7 +89,7 @@ export abstract class ServedCall {
   }
 
   /** `undefined` is no bytes at all. @throws Invalid */
-  #encode(status: number, name: string | undefined, value: unknown): Buffer {
+  #encode(status: number, name: string | undefined, value: unknown): Uint8Array {
     const { writer } = this.service;
     writer.begin();
     try {

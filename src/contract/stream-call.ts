@@ -77,7 +77,7 @@ export class StreamCall extends ServedCall {
     return this.#writer;
   }
 
-  protected override reply(bytes: Buffer): void {
+  protected override reply(bytes: Uint8Array): void {
     if (this.served.yields) this.#end(bytes);
     else this.#streams.inner.reply(bytes);
   }
@@ -87,7 +87,7 @@ export class StreamCall extends ServedCall {
     else this.#end(failedReply(code, text));
   }
 
-  #end(last: Buffer): void {
+  #end(last: Uint8Array): void {
     (this.#writer ?? this.#begin()).end(last);
     this.#streams.inner.end();
   }

@@ -39,7 +39,7 @@ export class UnaryCall extends ServedCall {
     return isThenable(output) ? output.then((value) => this.checkOutput(value)) : this.checkOutput(output);
   }
 
-  protected override reply(bytes: Buffer): void {
+  protected override reply(bytes: Uint8Array): void {
     this.#inner.reply(bytes);
   }
 

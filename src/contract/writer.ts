@@ -1,4 +1,5 @@
 import { CodecError } from "./codec.js";
+import { writeUtf8 } from "./utf8.js";
 
 const MAX_SLAB_BYTES = 65_536;
 /** A message that finds less than this part of a slab begins the next one, so that hardly any must be moved. */
@@ -51,8 +52,9 @@ export class Writer {
   }
 
   /** All bytes since the last `take`, the caller's from now on. */
-  take(): Buffer {
-    const message = this.bytes.subarray(this.#start, this.at);
+  take(): Uint8Array {
+    const { bytes } = this;
+    const message = new Uint8Array(bytes.buffer, bytes.byteOffset + this.#start, this.at - this.#start);
     this.#start = this.at;
     this.#isOpen = false;
     return message;
@@ -84,7 +86,7 @@ export class Writer {
   /** @param bytes how many it has as UTF-8 */
   text(text: string, bytes: number): void {
     this.reserve(bytes);
-    this.at += this.bytes.write(text, this.at, bytes, "utf8");
+    this.at += writeUtf8(this.bytes, text, this.at, bytes);
   }
 
   /** Forgets what was written since `mark`. */
