@@ -11,6 +11,7 @@ await serve(
   `${directory}/typed`,
   measured,
   {
+    bytes: (bytes) => bytes,
     text: (text) => text,
     later: async (text) => text,
     checked: async ({ city }) => ({ city, celsius: 21.5 }),

@@ -53,7 +53,8 @@ const api = await connect(`${directory}/typed`, measured);
 const bytes = Buffer.alloc(64, "x");
 const runs: [string, () => Promise<number>][] = [
   ["raw send, 64 B", () => calls(() => raw.send(bytes))],
-  ["typed, no validator", () => calls(() => api.text(TEXT))],
+  ["typed, the same bytes", () => calls(() => api.bytes(bytes))],
+  ["typed, a text", () => calls(() => api.text(TEXT))],
   ["typed, async handler", () => calls(() => api.later(TEXT))],
   ["typed, zod on both sides", () => calls(() => api.checked({ city: "Riga" }))],
   ["server stream, iterable", () => items(api.items(ITEMS))],

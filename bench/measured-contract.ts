@@ -3,6 +3,7 @@ import { z } from "zod";
 
 /** What bench/contract.ts calls. */
 export const measured = contract("measured", "1.0.0", {
+  bytes: procedure({ input: type<Uint8Array>(), output: type<Uint8Array>() }),
   text: procedure({ input: type<string>(), output: type<string>() }),
   later: procedure({ input: type<string>(), output: type<string>() }),
   checked: procedure({

@@ -11,7 +11,7 @@ const raw = await dial(`${directory}/raw`);
 const api = await connect(`${directory}/typed`, measured);
 const TEXT = "x".repeat(62); const bytes = Buffer.alloc(64, "x");
 const N = 200000;
-const runs: [string, () => Promise<unknown>][] = [["raw", () => raw.send(bytes)], ["text", () => api.text(TEXT)], ["later", () => api.later(TEXT)], ["zod", () => api.checked({ city: "Riga" })]];
+const runs: [string, () => Promise<unknown>][] = [["raw", () => raw.send(bytes)], ["bytes", () => api.bytes(bytes)], ["text", () => api.text(TEXT)], ["later", () => api.later(TEXT)], ["zod", () => api.checked({ city: "Riga" })]];
 const best = new Map<string, [number, number, number]>();
 for (let r = 0; r < 6; r++) for (const [name, run] of runs) {
   let left = N; const lane = async () => { while (left-- > 0) await run(); };

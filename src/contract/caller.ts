@@ -7,6 +7,7 @@ import { type Codec, CodecError, type CodecName } from "./codec.js";
 import { CODEC_NAMES, codecFor } from "./codecs.js";
 import { writeHeaders } from "./headers.js";
 import { ItemStream } from "./item-stream.js";
+import { PendingCall } from "./pending-call.js";
 import type { Plan } from "./plan.js";
 import { readReply } from "./reply.js";
 import type { CallOptions, Stream } from "./types.js";
@@ -36,9 +37,8 @@ export class Caller {
   /** One message, one reply. */
   unary(plan: Plan, input: unknown, options: CallOptions | undefined): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      const body = this.encode(plan, input, options);
-      const onReply = (message: Message) => this.#settle(plan, message, resolve, reject);
-      this.client.call(plan.origin, body, onReply, reject, this.limits(options));
+      const pending = new PendingCall(this, plan, this.encode(plan, input, options), resolve, reject);
+      this.client.begin(pending, this.limits(options));
     });
   }
 
@@ -52,22 +52,13 @@ export class Caller {
     return new ItemStream(new ClientStream(this, plan, input, items, options));
   }
 
-  #settle(
-    plan: Plan,
-    message: Message,
-    resolve: (value: unknown) => void,
-    reject: (error: unknown) => void,
-  ): void {
+  /** The output of a reply; where its validator is asynchronous, a promise. @throws EarshotError */
+  output(plan: Plan, message: Message): unknown {
     this.#plan = plan;
-    try {
-      // Where its validator is asynchronous it is a promise, which `resolve` takes too.
-      resolve(Message.read(message, this));
-    } catch (error) {
-      reject(error);
-    }
+    return Message.read(message, this);
   }
 
-  /** @internal the reply to a call of `#plan` */
+  /** @internal for `output` */
   read(source: Buffer, start: number, end: number): unknown {
     return this.#plan === undefined ? undefined : readReply(this.#plan, this.codec, source, start, end);
   }

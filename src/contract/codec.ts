@@ -4,7 +4,7 @@ export interface Codec {
   readonly id: number;
   /** Appends a value to the writer that it was made for. What it wrote before it failed stays there, to be dropped. */
   encode(value: unknown): void;
-  /** Reads the value that is all of these bytes. Nothing of the result shares memory with them. */
+  /** Reads the value that is all of these bytes; binary in it is a view of them. */
   decode(source: Buffer, start: number, end: number): unknown;
 }
 

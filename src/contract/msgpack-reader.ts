@@ -153,7 +153,7 @@ export class MessagePackReader {
 
   #binary(length: number): Uint8Array {
     const at = this.#skip(length);
-    return new Uint8Array(this.#source.subarray(at, at + length));
+    return new Uint8Array(this.#source.buffer, this.#source.byteOffset + at, length);
   }
 
   #extension(length: number, depth: number): unknown {

@@ -187,6 +187,7 @@ export class MessagePackWriter {
     const prototype: unknown = Object.getPrototypeOf(value);
     if (prototype === Object.prototype || prototype === null) this.#properties(value, depth);
     else if (Array.isArray(value)) this.#array(value, depth);
+    else if (value instanceof Uint8Array) this.#memory(value);
     else if (value instanceof Date) this.#date(value.getTime());
     else if (value instanceof Map) this.#nested(Extension.MAP, () => this.#entries(value, depth));
     else if (value instanceof Set) this.#nested(Extension.SET, () => this.#items(value, depth));
@@ -280,11 +281,13 @@ export class MessagePackWriter {
   }
 
   #memory(view: ArrayBufferView): void {
-    const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
     if (view instanceof Uint8Array) {
-      this.#length(bytes.length, 0, 0, 0xc4, 0xc5);
-      this.#out.raw(bytes);
-    } else if (view instanceof DataView) this.#typed(DATA_VIEW, bytes);
+      this.#length(view.length, 0, 0, 0xc4, 0xc5);
+      this.#out.raw(view);
+      return;
+    }
+    const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+    if (view instanceof DataView) this.#typed(DATA_VIEW, bytes);
     else {
       const kind = TYPED_ARRAYS.findIndex((one) => view instanceof one);
       if (kind < 0) throw new CodecError(`a ${Object.prototype.toString.call(view).slice(8, -1)} cannot be sent`);

@@ -4,6 +4,7 @@ import { writeUtf8 } from "./utf8.js";
 const MAX_SLAB_BYTES = 65_536;
 /** A message that finds less than this part of a slab begins the next one, so that hardly any must be moved. */
 const LEAST_PART = 1 / 32;
+const FEW_BYTES = 24;
 
 /**
  * Where messages are written, one after the other. What `take` returns is never written to again: the memory goes on
@@ -78,9 +79,13 @@ export class Writer {
   }
 
   raw(bytes: Uint8Array): void {
-    this.reserve(bytes.length);
-    this.bytes.set(bytes, this.at);
-    this.at += bytes.length;
+    const { length } = bytes;
+    this.reserve(length);
+    const target = this.bytes;
+    // For few bytes the call costs more than the loop.
+    if (length > FEW_BYTES) target.set(bytes, this.at);
+    else for (let index = 0, at = this.at; index < length; index++) target[at + index] = bytes[index] as number;
+    this.at += length;
   }
 
   /** @param bytes how many it has as UTF-8 */

@@ -6,6 +6,7 @@ import type { Connection } from "./connection.js";
 import { Context } from "./context.js";
 import { type Inflow, type Outflow, Reader, Writer } from "./flow.js";
 
+const NONE: readonly number[] = [];
 /** Of a message that comes bit by bit. */
 const NO_MESSAGE = new Message(Buffer.alloc(0), 0, 0);
 
@@ -47,7 +48,7 @@ export class Answering extends Context {
   }
 
   reply(body: Body): void {
-    this.#connection.reply(this.#exchange, body, []);
+    this.#connection.reply(this.#exchange, body, NONE);
   }
 
   fail(code: FailureName, text: string): void {
@@ -59,7 +60,7 @@ export class Answering extends Context {
     const outgoing = new OutgoingStream();
     this.#writer = new Writer(outgoing, (code, text) => this.fail(code, text));
     this.#hear();
-    this.#connection.replyStream(this.#exchange, outgoing, []);
+    this.#connection.replyStream(this.#exchange, outgoing, NONE);
     return this.#writer;
   }
 

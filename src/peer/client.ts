@@ -183,15 +183,9 @@ export class Client implements AsyncDisposable {
     });
   }
 
-  /** @internal as `send`, for who makes a promise of another kind of what comes. */
-  call(
-    origin: Origin,
-    body: Body,
-    resolve: (message: Message) => void,
-    reject: (error: EarshotError) => void,
-    options: WaitOptions | undefined,
-  ): void {
-    this.#begin(new Pending(origin, body, resolve, reject), options);
+  /** @internal as `send`, for who makes something else of the reply. */
+  begin(pending: Pending, options: WaitOptions | undefined): void {
+    this.#begin(pending, options);
   }
 
   /** @internal an exchange whose reply comes bit by bit; so does the message, where there is no body. */
