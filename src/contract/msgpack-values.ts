@@ -64,7 +64,10 @@ export function readTimestamp(source: Buffer, at: number, length: number): Date 
 
 /** The fields of an error, to an error without a stack: where it was made is not where it was thrown. */
 export function readError(value: unknown): Error {
-  const fields = (typeof value === "object" ? value : undefined) as Readonly<Record<string, unknown>> | null | undefined;
+  const fields = (typeof value === "object" ? value : undefined) as
+    | Readonly<Record<string, unknown>>
+    | null
+    | undefined;
   const { name, message, code, cause, errors } = fields ?? {};
   if (typeof name !== "string" || typeof message !== "string") {
     throw new CodecError("an error without a name and a message");

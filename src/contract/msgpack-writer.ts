@@ -163,8 +163,9 @@ export class MessagePackWriter {
   /** Two's complement, big-endian. */
   #longBigint(value: bigint): void {
     const digits = (value < 0n ? ~value : value).toString(16);
-    // One bit more than the digits have, for the sign.
-    const length = Math.floor(digits.length / 2) + 1;
+    const bits = 4 * digits.length - Math.clz32(Number.parseInt(digits.charAt(0), 16)) + 28;
+    // One bit more, for the sign.
+    const length = Math.floor(bits / 8) + 1;
     if (length > MAX_BIGINT_BYTES) throw new CodecError(`a BigInt of more than ${MAX_BIGINT_BYTES} bytes`);
     const bytes = Buffer.from(digits.padStart(2 * length, "0"), "hex");
     if (value < 0n) for (let index = 0; index < length; index++) bytes[index] = ~(bytes[index] ?? 0);

@@ -49,7 +49,7 @@ export interface Procedure<
 }
 
 /** Why names are what they are: they are properties here, and names in other languages. */
-const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
+const NAME = /^[A-Za-z_][A-Za-z0-9_]{0,254}$/;
 
 /** True for a name that an object has already or that `await` looks for. */
 function isTaken(name: string): boolean {
@@ -59,7 +59,7 @@ function isTaken(name: string): boolean {
 /** @throws EarshotError `INVALID_ARGUMENT` */
 export function assertName(name: string, what: string): void {
   if (NAME.test(name) && !isTaken(name)) return;
-  const reason = isTaken(name) ? "that name means something to JavaScript" : "it has letters, digits and _";
+  const reason = isTaken(name) ? "that name means something to JavaScript" : "it has 1 to 255 letters, digits and _";
   throw new EarshotError("INVALID_ARGUMENT", `Cannot call ${what} ${JSON.stringify(name)}: ${reason}; choose another`);
 }
 

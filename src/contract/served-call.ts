@@ -37,7 +37,13 @@ export abstract class ServedCall {
     let outcome: unknown;
     try {
       if (middleware.length === 0) outcome = this.run();
-      else outcome = runInside(middleware, this.context, (added) => ServedContext.add(this.context, added), () => this.run());
+      else
+        outcome = runInside(
+          middleware,
+          this.context,
+          (added) => ServedContext.add(this.context, added),
+          () => this.run(),
+        );
     } catch (error) {
       this.fail(error);
       return;
@@ -74,7 +80,8 @@ export abstract class ServedCall {
         this.reply(this.#encode(Status.DECLARED, error.remoteCode, error.data));
       } else if (error instanceof Invalid && error.code === "INVALID_INPUT") {
         this.reply(this.#encode(Status.INVALID_INPUT, undefined, error.issues));
-      } else if (ServedContext.isAbandoned(this.context)) logger.debug({ procedure, error }, "the handler failed, and nobody waits for it");
+      } else if (ServedContext.isAbandoned(this.context))
+        logger.debug({ procedure, error }, "the handler failed, and nobody waits for it");
       else if (error instanceof Invalid) {
         logger.error({ procedure, error }, "the output is not valid");
         this.reply(this.#encode(Status.INVALID_OUTPUT, undefined, error.issues));

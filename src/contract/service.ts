@@ -48,11 +48,7 @@ export class Service {
   readonly held: Held;
   readonly #served = new NameTable<Served>();
 
-  constructor(
-    contract: Contract,
-    handlers: unknown,
-    options: ServiceOptions,
-  ) {
+  constructor(contract: Contract, handlers: unknown, options: ServiceOptions) {
     const { name, version, procedures } = aboutOf(contract);
     this.title = `${name} ${version}`;
     this.middleware = options.middleware;
@@ -104,4 +100,3 @@ function handlerAt(handlers: unknown, full: string): AnyHandler {
   const fact = `Cannot serve ${full}: it has no handler; each procedure of the contract needs a function`;
   throw new EarshotError("INVALID_ARGUMENT", fact);
 }
-

@@ -27,11 +27,7 @@ export interface Stream<T> extends AsyncIterableIterator<T>, AsyncDisposable {
 /** What a caller may stream. */
 export type Items<T> = AsyncIterable<T> | Iterable<T>;
 
-type Argument<S> = S extends Nothing
-  ? []
-  : undefined extends InputOf<S>
-    ? [input?: InputOf<S>]
-    : [input: InputOf<S>];
+type Argument<S> = S extends Nothing ? [] : undefined extends InputOf<S> ? [input?: InputOf<S>] : [input: InputOf<S>];
 type ItemsArgument<S> = S extends Nothing ? [] : [items: Items<InputOf<S>>];
 type Outcome<O, Y> = Y extends Nothing ? Promise<O extends Nothing ? void : OutputOf<O>> : Stream<OutputOf<Y>>;
 
@@ -50,9 +46,8 @@ type Calls<T> = {
 /** All procedures of a contract, for their caller. Whoever connected disposes of it. */
 export type Api<C extends Contract> = Calls<C> & AsyncDisposable;
 
-type ErrorMaker<S> = undefined extends InputOf<S>
-  ? (data?: InputOf<S>) => EarshotError
-  : (data: InputOf<S>) => EarshotError;
+type ErrorMaker<S> =
+  undefined extends InputOf<S> ? (data?: InputOf<S>) => EarshotError : (data: InputOf<S>) => EarshotError;
 
 /** What a handler knows besides its input. */
 export interface CallContext<E extends ErrorSchemas = ErrorSchemas> {
