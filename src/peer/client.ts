@@ -150,7 +150,7 @@ export class Client implements AsyncDisposable {
 
   /** @internal as `open`, without web streams */
   flow(options?: WaitOptions): { readonly in: Inflow; readonly out: Writer } {
-    const pending = new StreamedPending(this.#sends, undefined, true, this.#giveUp, { resolve() {}, reject() {} });
+    const pending = new StreamedPending(this.#sends, undefined, true, this.#control, { resolve() {}, reject() {} });
     const { reader, writer } = pending;
     if (writer === undefined) throw new Error("a message without a body has a writer");
     this.#begin(pending, options);
@@ -164,7 +164,7 @@ export class Client implements AsyncDisposable {
     return new Promise((resolve, reject) => {
       const isStreamed = checkChoice<"message" | "stream">("body", options.body, ["message", "stream"]) === "stream";
       const body = isChunks(data) ? undefined : checkBody(data, "this message");
-      const pending = new StreamedPending(this.#sends, body, isStreamed, this.#giveUp, { resolve, reject });
+      const pending = new StreamedPending(this.#sends, body, isStreamed, this.#control, { resolve, reject });
       this.#begin(pending, options);
       if (pending.writer === undefined || !isChunks(data)) return;
       pump(data, pending.writer).catch((error: SourceError) => pending.breakOff(error.message, error.cause));
@@ -172,6 +172,8 @@ export class Client implements AsyncDisposable {
   }
 
   readonly #giveUp = (request: Request): void => this.#channel.cancel(request, "CANCELLED");
+
+  readonly #control = { cancel: this.#giveUp, stop: (request: Request) => this.#channel.stop(request) };
 
   /** @internal a message to the other side's earshot */
   system(order: object, options: WaitOptions): Promise<Message> {

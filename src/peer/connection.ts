@@ -81,6 +81,11 @@ export class Connection implements TransportEvents, SessionHost, Holder {
     this.requestFlush();
   }
 
+  stop(request: Request): void {
+    this.#session?.stop(request);
+    this.requestFlush();
+  }
+
   ping(request: Request): void {
     this.#awake()?.ping(request);
     this.requestFlush();

@@ -118,6 +118,12 @@ export class Reader implements Inflow {
   /** What the message has all in all, if that is known. */
   sizeBytes: number | undefined;
   #isOver = false;
+  readonly #onEarlyStop: (() => void) | undefined;
+
+  /** @param onEarlyStop called when nobody wants to read it although it has not begun */
+  constructor(onEarlyStop?: () => void) {
+    this.#onEarlyStop = onEarlyStop;
+  }
 
   /** It has begun. */
   attach(stream: IncomingStream): void {
@@ -156,9 +162,10 @@ export class Reader implements Inflow {
   }
 
   stop(): void {
+    if (this.#stream !== undefined) this.#stream.stop();
+    else if (!this.#isOver) this.#onEarlyStop?.();
     this.#isOver = true;
     this.#whole = undefined;
-    this.#stream?.stop();
     this.#waiter.wake();
   }
 

@@ -51,6 +51,10 @@ export class FramedChannel implements Channel, ConnectionOwner {
     this.#connection.cancel(request, code);
   }
 
+  stop(request: Request): void {
+    this.#connection.stop(request);
+  }
+
   close(): void {
     this.#ended ??= clientClosed();
     this.#connection.close("CONNECTION_CLOSED", "the client has closed");

@@ -64,6 +64,10 @@ export class PlainChannel implements Channel, ConnectionOwner {
     this.#endIfDone();
   }
 
+  stop(request: Request): void {
+    this.cancel(request, "CANCELLED");
+  }
+
   close(): void {
     this.#ended ??= clientClosed();
     this.#spare?.abort(undefined);

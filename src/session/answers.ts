@@ -70,6 +70,7 @@ export class Answers {
       host.requestFlush();
     };
     outgoing.attach(streams.outgoing(wake));
+    if (exchange.isUnwanted) outgoing.stop();
     if (outgoing.queuedBytes > 0 || outgoing.hasEnded) wake();
   }
 }

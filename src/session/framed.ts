@@ -142,6 +142,10 @@ export class FramedSession implements Session, FrameSink, ControlSink {
     else this.#outbound?.cancel(request, code);
   }
 
+  stop(request: Request): void {
+    this.#outbound?.stop(request);
+  }
+
   reply(exchange: Exchange, body: Body, descriptors: readonly number[] = []): void {
     this.#answers?.reply(exchange, body, descriptors);
   }

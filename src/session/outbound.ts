@@ -94,6 +94,7 @@ export class Outbound implements OutputOwner<Request> {
     request.sentLength = request.body.length;
     request.creditBytes = this.#memory.peerWindowBytes;
     this.#pending.set(request.id, request);
+    if (request.isUnwanted) this.stop(request);
     return request.id;
   }
 
@@ -103,13 +104,20 @@ export class Outbound implements OutputOwner<Request> {
     if (request.isReplyEnded) this.#release(request);
   }
 
+  stop(request: Request): void {
+    request.isUnwanted = true;
+    if (request.state !== "sent" || request.isReplyEnded) return;
+    request.incoming ??= this.#streams.begin(request.id, undefined);
+    request.incoming.stop();
+  }
+
   /** How much the other side takes of each message is known from its greeting on. */
   greeted(): void {
     const { peerWindowBytes } = this.#memory;
     for (const request of this.#pending.values()) {
       if (peerWindowBytes < 0) request.creditBytes = -1;
       else request.creditBytes += peerWindowBytes - FIRST_WINDOW_BYTES;
-      this.#output?.wake(request);
+      this.#wake(request);
     }
     this.advance();
   }

@@ -82,10 +82,11 @@ export class Output<T extends Outgoing> {
     this.wake(item);
   }
 
-  /** The other side takes no more of an item that has begun: only its end is still sent. */
+  /** The other side takes no more of an item: only its end is still sent, or will be. */
   stop(item: T): void {
     if (item.outgoing !== undefined) item.outgoing.stop();
     else if (item.sentBytes > 0 && typeof item.body !== "string") item.body = item.body.subarray(0, item.sentBytes);
+    else item.isUnwanted = true;
     this.wake(item);
   }
 

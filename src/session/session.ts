@@ -35,6 +35,8 @@ export interface Session {
   send(request: Request): void;
   /** Gives up a request that is not settled; the other side is told if it may know of it. */
   cancel(request: Request, code: "CANCELLED" | "TIMEOUT"): void;
+  /** Reads no more of a reply that is wanted as a stream, whether it has begun or not. */
+  stop(request: Request): void;
   /** Answers a message of the other side. @param descriptors from now on the session's, to be sent or closed */
   reply(exchange: Exchange, body: Body, descriptors?: readonly number[]): void;
   /** Answers with what is written to a stream, from now on; `endReply` must follow, or `fail`. */
@@ -142,6 +144,8 @@ export abstract class Outgoing {
   creditBytes = -1;
   /** All of it is out. */
   isOut = false;
+  /** The other direction is not read: for a request its reply, for an exchange what the other side has said of this one. */
+  isUnwanted = false;
   /** Whether the other direction is wanted as a stream, unless it fits one frame; and that stream. */
   isStreamed = false;
   incoming: IncomingStream | undefined = undefined;
