@@ -192,7 +192,7 @@ export class Client implements AsyncDisposable {
 
   /** @internal an exchange whose reply comes bit by bit; so does the message, where there is no body. */
   exchange(origin: Origin, body: Body | undefined, options: WaitOptions | undefined): StreamedPending {
-    const pending = new StreamedPending(origin, body, true, this.#giveUp, { resolve() {}, reject() {} });
+    const pending = new StreamedPending(origin, body, true, this.#control, { resolve() {}, reject() {} });
     this.#begin(pending, options);
     return pending;
   }
