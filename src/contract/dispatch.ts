@@ -1,10 +1,10 @@
 import { Message } from "../message.js";
 import type { Answering } from "../peer/answering.js";
+import type { Inflow } from "../peer/flow.js";
 import { type Codec, CodecError } from "./codec.js";
 import { collectCall } from "./collect.js";
 import { CallReader } from "./format.js";
 import { ItemReader } from "./item-reader.js";
-import type { Inflow } from "../peer/flow.js";
 import { unreadable } from "./received-items.js";
 import type { ServedCall } from "./served-call.js";
 import { ServedContext } from "./served-context.js";

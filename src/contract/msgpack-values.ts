@@ -1,7 +1,7 @@
 import { CodecError } from "./codec.js";
 import { MAX_BIGINT_BYTES } from "./limits.js";
-import { readUtf8 } from "./utf8.js";
 import { ARRAY_BUFFER, DATA_VIEW, ERROR_CLASSES, TYPED_ARRAYS } from "./msgpack-format.js";
+import { readUtf8 } from "./utf8.js";
 
 /** Longer texts are read by Node: for shorter ones the way there costs more than a loop. */
 const SHORT_TEXT = 12;
@@ -18,7 +18,19 @@ export function readText(source: Buffer, at: number, length: number): string {
   return text;
 }
 
-/** Two's complement, big-endian. */
+/** Two's complement, big-endian, in as few bytes as hold it. @throws CodecError */
+export function bigintBytes(value: bigint): Buffer {
+  const digits = (value < 0n ? ~value : value).toString(16);
+  const bits = 4 * digits.length - Math.clz32(Number.parseInt(digits.charAt(0), 16)) + 28;
+  // One bit more, for the sign.
+  const length = Math.floor(bits / 8) + 1;
+  if (length > MAX_BIGINT_BYTES) throw new CodecError(`a BigInt of more than ${MAX_BIGINT_BYTES} bytes`);
+  const bytes = Buffer.from(digits.padStart(2 * length, "0"), "hex");
+  if (value < 0n) for (let index = 0; index < length; index++) bytes[index] = ~(bytes[index] ?? 0);
+  return bytes;
+}
+
+/** The reverse. @throws CodecError */
 export function readBigint(source: Buffer, at: number, length: number): bigint {
   if (length === 0 || length > MAX_BIGINT_BYTES) {
     throw new CodecError(`a BigInt of ${length} bytes; it has 1 to ${MAX_BIGINT_BYTES}`);
@@ -60,6 +72,19 @@ export function readTimestamp(source: Buffer, at: number, length: number): Date 
     default:
       throw new CodecError(`a timestamp of ${length} bytes`);
   }
+}
+
+/** What travels of an error. */
+export function errorFields(error: Error): Readonly<Record<string, unknown>> {
+  const { name, message, cause } = error;
+  const code = "code" in error ? error.code : undefined;
+  return {
+    name: String(name),
+    message: String(message),
+    ...(typeof code === "string" || typeof code === "number" ? { code } : {}),
+    ...(cause === undefined ? {} : { cause }),
+    ...(error instanceof AggregateError ? { errors: error.errors } : {}),
+  };
 }
 
 /** The fields of an error, to an error without a stack: where it was made is not where it was thrown. */

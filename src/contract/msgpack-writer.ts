@@ -1,6 +1,7 @@
 import { CodecError } from "./codec.js";
-import { isReservedKey, MAX_BIGINT_BYTES, MAX_DEPTH } from "./limits.js";
+import { isReservedKey, MAX_DEPTH } from "./limits.js";
 import { ARRAY_BUFFER, DATA_VIEW, Extension, TYPED_ARRAYS } from "./msgpack-format.js";
+import { bigintBytes, errorFields } from "./msgpack-values.js";
 import { writeUtf8 } from "./utf8.js";
 import type { Writer } from "./writer.js";
 
@@ -160,16 +161,9 @@ export class MessagePackWriter {
     } else this.#longBigint(value);
   }
 
-  /** Two's complement, big-endian. */
   #longBigint(value: bigint): void {
-    const digits = (value < 0n ? ~value : value).toString(16);
-    const bits = 4 * digits.length - Math.clz32(Number.parseInt(digits.charAt(0), 16)) + 28;
-    // One bit more, for the sign.
-    const length = Math.floor(bits / 8) + 1;
-    if (length > MAX_BIGINT_BYTES) throw new CodecError(`a BigInt of more than ${MAX_BIGINT_BYTES} bytes`);
-    const bytes = Buffer.from(digits.padStart(2 * length, "0"), "hex");
-    if (value < 0n) for (let index = 0; index < length; index++) bytes[index] = ~(bytes[index] ?? 0);
-    this.#extension(Extension.BIGINT, length);
+    const bytes = bigintBytes(value);
+    this.#extension(Extension.BIGINT, bytes.length);
     this.#out.raw(bytes);
   }
 
@@ -192,7 +186,7 @@ export class MessagePackWriter {
     else if (value instanceof Date) this.#date(value.getTime());
     else if (value instanceof Map) this.#nested(Extension.MAP, () => this.#entries(value, depth));
     else if (value instanceof Set) this.#nested(Extension.SET, () => this.#items(value, depth));
-    else if (value instanceof Error) this.#nested(Extension.ERROR, () => this.#error(value, depth));
+    else if (value instanceof Error) this.#nested(Extension.ERROR, () => this.#properties(errorFields(value), depth));
     else if (ArrayBuffer.isView(value)) this.#memory(value);
     else if (value instanceof ArrayBuffer) this.#typed(ARRAY_BUFFER, new Uint8Array(value));
     else this.#instance(value, depth);
@@ -269,16 +263,6 @@ export class MessagePackWriter {
 
   #items(set: ReadonlySet<unknown>, depth: number): void {
     for (const item of set) this.#value(item, depth + 1);
-  }
-
-  #error(error: Error, depth: number): void {
-    const { name, message, cause } = error;
-    const code = "code" in error ? error.code : undefined;
-    const fields: Record<string, unknown> = { name: String(name), message: String(message) };
-    if (typeof code === "string" || typeof code === "number") fields.code = code;
-    if (cause !== undefined) fields.cause = cause;
-    if (error instanceof AggregateError) fields.errors = error.errors;
-    this.#properties(fields, depth);
   }
 
   #memory(view: ArrayBufferView): void {

@@ -1,8 +1,8 @@
-import { EarshotError, failure, type Issue } from "../errors.js";
+import { type EarshotError, failure, type Issue } from "../errors.js";
 import { decodeFailureCode } from "../wire/failure.js";
 import { check } from "./check.js";
 import { type Codec, CodecError } from "./codec.js";
-import { Invalid } from "./faults.js";
+import type { Invalid } from "./faults.js";
 import { Status } from "./format.js";
 import type { Plan } from "./plan.js";
 import { issuesText } from "./schema.js";

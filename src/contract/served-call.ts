@@ -1,5 +1,5 @@
-import type { FailureName } from "../wire/failure.js";
 import { isThenable } from "../peer/reply.js";
+import type { FailureName } from "../wire/failure.js";
 import { check } from "./check.js";
 import { type Codec, CodecError } from "./codec.js";
 import { Declared, Invalid, Refusal } from "./faults.js";

@@ -176,7 +176,12 @@ test("headers go with a call, 8 KiB of them and no byte more", async (t) => {
   const server = await serving(t, weather, {
     ...unused,
     admin: {
-      users: { list: ({ headers, procedure, peer }) => (seen.push({ ...headers }), [procedure, String(peer.id)]) },
+      users: {
+        list: ({ headers, procedure, peer }) => {
+          seen.push({ ...headers });
+          return [procedure, String(peer.id)];
+        },
+      },
     },
   });
   const api = await calling(t, server, weather);
@@ -203,7 +208,10 @@ test("a call that is under way rejects with its cause when the server dies, and 
   const started = later();
   const server = await serving(t, weather, {
     ...unused,
-    forecast: () => (started.resolve(), new Promise(() => {})),
+    forecast: () => {
+      started.resolve();
+      return new Promise(() => {});
+    },
   });
   const api = await calling(t, server, weather);
   const call = rejection(api.forecast({ city: "Riga" }));

@@ -18,7 +18,7 @@ test("middleware runs around every kind of call, the first outermost, and adds t
     weather,
     {
       ...unused,
-      admin: { users: { list: ({ user }) => (seen.push("list"), [user.name]) } },
+      admin: { users: { list: ({ user }) => [user.name, String(seen.push("list"))] } },
       async *watch(_city, { user }) {
         yield { celsius: user.name.length };
         seen.push("watched");
@@ -27,7 +27,7 @@ test("middleware runs around every kind of call, the first outermost, and adds t
     { middleware: [log, user] },
   );
   const api = await calling(t, server, weather);
-  assert.deepEqual(await api.admin.users.list(), ["ada"]);
+  assert.deepEqual(await api.admin.users.list(), ["ada", "2"]);
   assert.deepEqual(await all(api.watch("Riga")), [{ celsius: 3 }]);
   const list = ["> admin.users.list", "list", "< admin.users.list"];
   assert.deepEqual(seen, [...list, "> watch", "watched", "< watch"]);
@@ -77,7 +77,7 @@ test("middleware sees what the handler throws, and may throw instead", async (t)
 test("middleware that neither goes on nor throws, goes on twice, or takes a name that is taken, fails the call", async (t) => {
   for (const [wrong, expected] of [
     [middleware(async () => ({})), /neither called next nor thrown/],
-    [middleware(async (_call, next) => (await next(), await next())), /called next twice/],
+    [middleware(async (_call, next) => [await next(), await next()] as never), /called next twice/],
     [middleware(async (_call, next) => await next({ signal: 1 })), /Cannot add "signal" to the context/],
     [middleware(async (_call, next) => await next().catch(() => ({}))), /has kept what was thrown to itself/],
   ] as const) {

@@ -6,10 +6,10 @@ import * as v from "valibot";
 import { z } from "zod";
 import {
   type Api,
+  type ConnectOptions,
   type Contract,
   clientOf,
   connect,
-  type ConnectOptions,
   contract,
   type Middleware,
   procedure,

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { test } from "node:test";
 import { clientOf, connect, contract, procedure, serve, type } from "../../src/contract/index.js";
 import { dial, listen } from "../../src/index.js";
-import { calling, rejection, serving, unused, weather } from "./support.js";
-import { join } from "node:path";
 import { temporaryDirectory } from "../support/temp.js";
+import { calling, rejection, serving, unused, weather } from "./support.js";
 
 const say = procedure({ input: type<string>(), output: type<string>() });
 
@@ -88,9 +88,7 @@ test("names that mean something to JavaScript, and versions that are none, are r
       return true;
     });
   for (const name of ["then", "constructor", "__proto__", "toString", "toJSON", "prototype", "hasOwnProperty"]) {
-    refused(/means something to JavaScript; choose another/, () =>
-      contract("c", "1.0.0", { group: { ["a"]: say, ...JSON.parse("{}"), ...own(name) } }),
-    );
+    refused(/means something to JavaScript; choose another/, () => contract("c", "1.0.0", { group: own(name) }));
   }
   for (const name of ["", "a-b", "1a", "a.b", "x".repeat(256)]) {
     refused(/letters, digits and _; choose another/, () => contract("c", "1.0.0", { [name]: say }));
