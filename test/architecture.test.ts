@@ -30,6 +30,7 @@ const IMPURE =
 /** Who has timers and turns of its own, and why. */
 const MAY_WAIT: Readonly<Record<string, string>> = {
   "src/cli/exec.ts": "how long a command may run",
+  "src/cli/input.ts": "how soon the end of a short message has to come",
   "src/peer/alarm.ts": "the one timer of a connection",
   "src/peer/connection.ts": "the end of a turn",
   "src/peer/plain-channel.ts": "how long a message may wait for its connection",

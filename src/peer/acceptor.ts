@@ -1,6 +1,7 @@
 import { EarshotError } from "../errors.js";
 import type { Message } from "../message.js";
 import { Arena } from "../session/arena.js";
+import { BodyMemory } from "../session/body-memory.js";
 import type { Exchange } from "../session/session.js";
 import type { Listener, Transport } from "../transport/transport.js";
 import type { Hello } from "../wire/hello.js";
@@ -26,6 +27,9 @@ import type { Handler, ListenOptions, StreamHandler, StreamListenOptions } from 
 
 /** So many connections that cannot be let in are kept for the moment that it takes to tell them why they are refused. */
 const MAX_REFUSALS = 64;
+
+/** How a handler gets the bytes. */
+const BODIES = ["message", "borrowed", "stream"] as const;
 
 /** How long closing waits for the first bytes of those who have just connected. */
 const HEAR_OUT_MS = 100;
@@ -62,11 +66,11 @@ export class Acceptor implements ConnectionOwner {
   ) {
     const { contract } = options;
     const app = checkApp(options.app, contract);
+    const body = checkChoice("body", options.body, BODIES);
     const limits = {
       ...numbers,
       maxDescriptors: descriptors === undefined ? 0 : numbers.maxDescriptors,
-      takesStreams: checkChoice<"message" | "stream">("body", options.body, ["message", "stream"]) === "stream",
-      ...(contract === undefined ? {} : { takesStreams: true }),
+      takesStreams: body === "stream" || contract !== undefined,
     };
     this.logger = checkLogger(options.logger);
     this.#address = address;
@@ -79,13 +83,14 @@ export class Acceptor implements ConnectionOwner {
       greetings: greetingsOf(limits, app),
       app,
       arena: new Arena(),
+      bodies: body === "borrowed" ? new BodyMemory() : undefined,
       descriptors,
       budget: new Budget(numbers.maxBufferedBytes),
       owner: this,
     };
     this.#handling =
-      contract?.answer === undefined
-        ? new Handling(handler, () => this.#address, descriptors, this.logger, limits.takesStreams)
+      contract === undefined
+        ? new Handling(handler, () => this.#address, this.#setup, this.logger)
         : new DirectHandling(contract.answer, () => this.#address);
     const canHandOver = options.handOver !== false;
     this.#handOver = new HandOver(

@@ -142,10 +142,10 @@ export abstract class Outgoing {
   sentBytes = 0;
   /** How much more of it the other side takes now; -1 for all. */
   creditBytes = -1;
+  /** The other side has said that it takes no more of it. */
+  isStopped = false;
   /** All of it is out. */
   isOut = false;
-  /** The other direction is not read: for a request its reply, for an exchange what the other side has said of this one. */
-  isUnwanted = false;
   /** Whether the other direction is wanted as a stream, unless it fits one frame; and that stream. */
   isStreamed = false;
   incoming: IncomingStream | undefined = undefined;
@@ -180,6 +180,8 @@ export abstract class Request extends Outgoing {
   deadlineMs = -1;
   isReplyBegun = false;
   isReplyEnded = false;
+  /** Nobody reads the reply any more. */
+  isUnwanted = false;
   replyDescriptors: readonly number[] = NONE;
 
   /** @param descriptors came with the reply, and are the receiver's to close */
@@ -205,6 +207,8 @@ export class Exchange extends Outgoing {
   /** What the session's user keeps with it. */
   context: unknown = undefined;
   heldBytes = 0;
+  /** Its handler is done with it. */
+  isHandled = false;
   /** Came with the message; from `onExchange` on they are the host's to close. */
   received: readonly number[] = NONE;
 

@@ -412,7 +412,7 @@ test("a reply may be larger than the caller's limit if it is read as it comes", 
 test("an option that says how the body is wanted takes two words", async (t) => {
   await assert.rejects(
     listen(socketPath(t), () => "", { body: "streams" as "message" }),
-    /Cannot use body: "streams"/,
+    /Cannot use body: "streams"; it is one of message, borrowed, stream/,
   );
   const server = await serve(t, () => "");
   const client = await connect(t, server);
