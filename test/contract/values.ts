@@ -80,12 +80,13 @@ export const jsonCarried: fc.Arbitrary<unknown> = fc.letrec((tie) => ({
   ),
 })).value;
 
-/** What must be equal of an error is what it says, not where it was made. */
+/** What must be equal of an error is what it says, not where it was made; of a date its time, also if it is none. */
 export function comparable(value: unknown): unknown {
   if (value instanceof Error) {
     const { name, message, cause } = value;
     return { error: name, message, cause: comparable(cause), code: "code" in value ? value.code : undefined };
   }
+  if (value instanceof Date) return { time: value.getTime() };
   if (Array.isArray(value)) return value.map(comparable);
   if (value instanceof Map) return new Map([...value].map(([one, other]) => [comparable(one), comparable(other)]));
   if (value instanceof Set) return new Set([...value].map(comparable));
