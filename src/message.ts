@@ -39,6 +39,11 @@ export class Message implements Disposable {
     return message;
   }
 
+  /** @internal what somebody reads from the bytes where they are. */
+  static read<T>(message: Message, reader: { read(source: Buffer, start: number, end: number): T }): T {
+    return reader.read(message.#read(), message.#start, message.#end);
+  }
+
   /** @internal Ends what was only lent; returns whether its memory was shown to anybody. */
   static takeBack(message: Message): boolean {
     message.#source = undefined;

@@ -10,6 +10,7 @@ import { Budget } from "./budget.js";
 import { Connection } from "./connection.js";
 import type { ConnectionOwner, ConnectionSetup } from "./connection-setup.js";
 import { type DescriptorTable, duplicateAll } from "./descriptor.js";
+import { DirectHandling } from "./direct-handling.js";
 import { HandOver } from "./hand-over.js";
 import { Handling } from "./handling.js";
 import type { Notifier } from "./notify.js";
@@ -37,7 +38,7 @@ const HEAR_OUT_MS = 100;
 export class Acceptor implements ConnectionOwner {
   readonly logger: Logger;
   #address: string;
-  readonly #handling: Handling;
+  readonly #handling: Handling | DirectHandling;
   /** Nobody is asked for when it is missing: the mode of the socket file alone decides. */
   readonly #allow: Allow | undefined;
   readonly #maxConnections: number;
@@ -63,12 +64,13 @@ export class Acceptor implements ConnectionOwner {
     options: ListenOptions | StreamListenOptions,
     numbers: { readonly [K in keyof typeof LISTEN_DEFAULTS]: number },
   ) {
-    const app = checkApp(options.app);
+    const { contract } = options;
+    const app = checkApp(options.app, contract);
     const body = checkChoice("body", options.body, BODIES);
     const limits = {
       ...numbers,
       maxDescriptors: descriptors === undefined ? 0 : numbers.maxDescriptors,
-      takesStreams: body === "stream",
+      takesStreams: body === "stream" || contract !== undefined,
     };
     this.logger = checkLogger(options.logger);
     this.#address = address;
@@ -86,11 +88,15 @@ export class Acceptor implements ConnectionOwner {
       budget: new Budget(numbers.maxBufferedBytes),
       owner: this,
     };
-    this.#handling = new Handling(handler, () => this.#address, this.#setup, this.logger);
+    this.#handling =
+      contract === undefined
+        ? new Handling(handler, () => this.#address, this.#setup, this.logger)
+        : new DirectHandling(contract.answer, () => this.#address);
     const canHandOver = options.handOver !== false;
     this.#handOver = new HandOver(
       () => (canHandOver && this.#phase === "open" ? this.#listener : undefined),
       () => this.#leaveToHeir(),
+      contract?.describe,
     );
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;

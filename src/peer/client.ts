@@ -2,7 +2,7 @@ import { parseAddress } from "../address.js";
 import { EarshotError, failure } from "../errors.js";
 import type { Descriptor, Message } from "../message.js";
 import { Arena } from "../session/arena.js";
-import type { Request, SessionLimits } from "../session/session.js";
+import type { Body, OwnContract, Request, SessionLimits } from "../session/session.js";
 import { chooseSockets, type TransportKind } from "../transport/kind.js";
 import { resolveSocket } from "../transport/resolve.js";
 import type { Transport } from "../transport/transport.js";
@@ -43,6 +43,8 @@ export interface DialOptions {
   /** For the connection to stand; default 5 s, 0 for no limit. */
   readonly connectTimeoutMs?: number | undefined;
   readonly app?: App | undefined;
+  /** @internal waits for the greeting, as with `app.accepts` */
+  readonly contract?: OwnContract | undefined;
   /** The largest reply that is taken; default 64 MiB. */
   readonly maxMessageBytes?: number | undefined;
   /** Which users' servers to talk to; default any. Needs the native addon: without it, none. */
@@ -183,6 +185,18 @@ export class Client implements AsyncDisposable {
     });
   }
 
+  /** @internal as `send`, for who makes something else of the reply. */
+  begin(pending: Pending, options: WaitOptions | undefined): void {
+    this.#begin(pending, options);
+  }
+
+  /** @internal an exchange whose reply comes bit by bit; so does the message, where there is no body. */
+  exchange(origin: Origin, body: Body | undefined, options: WaitOptions | undefined): StreamedPending {
+    const pending = new StreamedPending(origin, body, true, this.#control, { resolve() {}, reject() {} });
+    this.#begin(pending, options);
+    return pending;
+  }
+
   /** Asks for a sign of life; the server answers it without its handler. */
   async ping(options?: WaitOptions): Promise<Pong> {
     const startedAt = performance.now();
@@ -255,16 +269,17 @@ export function dialSystem(address: string, app: App | undefined): Promise<Clien
 async function dialWith(address: string, options: DialOptions, features: readonly string[]): Promise<Client> {
   const { maxMessageBytes, maxDescriptors, connectTimeoutMs } = withDefaults({ ...options }, DIAL_DEFAULTS);
   const wire = checkChoice("wire", options.wire, ["framed", "plain"]);
-  const app = checkApp(options.app);
+  const app = checkApp(options.app, options.contract);
   const logger = checkLogger(options.logger);
   const signal = checkSignal(options.signal);
   const target = resolveSocket(parseAddress(address), "dial");
   const sockets = chooseSockets(checkChoice("transport", options.transport, ["auto", "native", "net"]));
+  const isGreetingAwaited = options.app?.accepts !== undefined || options.contract !== undefined;
   const limits: SessionLimits = {
     maxMessageBytes,
     maxInFlight: 1,
     maxDescriptors: sockets.descriptors === undefined ? 0 : maxDescriptors,
-    handshakeTimeoutMs: options.app?.accepts === undefined ? GREETING_MS : connectTimeoutMs,
+    handshakeTimeoutMs: isGreetingAwaited ? connectTimeoutMs : GREETING_MS,
     messageTimeoutMs: 0,
     idleTimeoutMs: 0,
     takesStreams: false,
@@ -293,7 +308,7 @@ async function dialWith(address: string, options: DialOptions, features: readonl
     return new Client(target.text, channel, closed, descriptors);
   }
   const channel = new FramedChannel(transport, { ...setup, budget: undefined }, onEnd);
-  if (options.app?.accepts !== undefined) await greeting(channel, target.text, signal);
+  if (isGreetingAwaited) await greeting(channel, target.text, signal);
   return new Client(target.text, channel, closed, descriptors);
 }
 

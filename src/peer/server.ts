@@ -9,6 +9,7 @@ import { Acceptor } from "./acceptor.js";
 import { type Allow, checkAllow, sameUser } from "./allow.js";
 import type { Chunks } from "./chunks.js";
 import type { Context } from "./context.js";
+import type { ServedContract } from "./direct-handling.js";
 import { inherit } from "./hand-over.js";
 import { findNotifier, type Notifier } from "./notify.js";
 import {
@@ -103,6 +104,8 @@ export interface ListenOptions {
   /** Default silent. */
   readonly logger?: Logger | undefined;
   readonly app?: App | undefined;
+  /** @internal */
+  readonly contract?: ServedContract | undefined;
   /**
    * Take over from the server that is there, if there is one: a new version goes on with its socket, no caller is refused,
    * and the old one finishes what it has and leaves (its `closed` resolves). Default `false`: `ADDRESS_IN_USE`. Needs

@@ -1,7 +1,7 @@
 import type { Delivery, EarshotError, ErrorCode } from "../errors.js";
 import type { Message } from "../message.js";
 import type { FailureName } from "../wire/failure.js";
-import type { AppInfo, Hello } from "../wire/hello.js";
+import type { AppInfo, ContractInfo, Hello } from "../wire/hello.js";
 import type { Assembly } from "./assembly.js";
 import type { IncomingStream } from "./incoming-stream.js";
 import type { OutgoingStream } from "./outgoing-stream.js";
@@ -121,6 +121,14 @@ export interface OwnApp {
   readonly info: AppInfo | undefined;
   /** Returns what is wrong with the other side's application, or `undefined` when nothing is. */
   readonly objection: (other: AppInfo | undefined) => string | undefined;
+  readonly contract?: OwnContract | undefined;
+}
+
+/** The contract that this side serves or calls. */
+export interface OwnContract {
+  readonly info: ContractInfo;
+  /** As for `OwnApp`; of the contract of the other side. */
+  readonly objection: (other: ContractInfo | undefined) => string | undefined;
 }
 
 const NONE: readonly number[] = [];
