@@ -1,4 +1,6 @@
 import type { ChildProcess } from "node:child_process";
+import type { Readable, Writable } from "node:stream";
+import { write } from "./output.js";
 
 export interface RunOptions {
   /** Kills the command. */
@@ -19,51 +21,114 @@ class CommandFailed extends Error {
 const TAIL_BYTES = 4_096;
 const MAX_LINE = 500;
 
-/** Runs `sh -c command` with the input on its standard input; resolves with its standard output if it succeeds. */
-export async function runCommand(command: string, input: Uint8Array, options: RunOptions): Promise<Buffer> {
-  const { signal, timeoutMs, maxOutputBytes } = options;
+/**
+ * Runs `sh -c command` with the input on its standard input, as it comes; what it prints on its standard output comes as it
+ * is printed. The end comes when the command has succeeded, and all of the input was read, whoever wanted it.
+ */
+export async function* runCommand(
+  command: string,
+  input: AsyncIterable<Uint8Array>,
+  { signal, timeoutMs, maxOutputBytes }: RunOptions,
+): AsyncGenerator<Buffer, void, undefined> {
   // Not before it is needed, also where a bundle makes one file of all this.
   const { spawn } = await import("node:child_process");
-  return await new Promise((resolve, reject) => {
-    if (signal.aborted) throw signal.reason;
-    // A process group of its own: Ctrl-C in the terminal lets it finish, and a kill reaches all that it started.
-    const child = spawn("sh", ["-c", command], { stdio: ["pipe", "pipe", "pipe"], detached: true });
-    const output: Buffer[] = [];
-    let length = 0;
-    let tail = Buffer.alloc(0);
-    let reason: string | undefined;
+  signal.throwIfAborted();
+  // A process group of its own: Ctrl-C in the terminal lets it finish, and a kill reaches all that it started.
+  const child = spawn("sh", ["-c", command], { stdio: ["pipe", "pipe", "pipe"], detached: true });
+  const running = new Running(child);
+  const onAbort = () => running.kill("was killed: nobody waits for its answer any more");
+  signal.addEventListener("abort", onAbort, { once: true });
+  const late = () => running.kill(`was killed after ${timeoutMs} ms`);
+  const timer = timeoutMs > 0 ? setTimeout(late, timeoutMs) : undefined;
+  const fed = feed(input, child.stdin).catch((error: unknown) => running.fail(error));
+  try {
+    yield* take(child.stdout, maxOutputBytes, running);
+    await running.succeeded();
+    await fed;
+    running.throwIfFailed();
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", onAbort);
+    // All that succeeded has ended; what it left behind is its own business.
+    running.kill("was killed: nobody takes what it prints");
+  }
+}
 
-    const kill = (why: string) => {
-      reason ??= why;
-      killGroup(child);
-    };
-    const onAbort = () => kill("was killed: nobody waits for its answer any more");
-    signal.addEventListener("abort", onAbort, { once: true });
-    const timer = timeoutMs > 0 ? setTimeout(kill, timeoutMs, `was killed after ${timeoutMs} ms`) : undefined;
+async function* take(output: Readable, maxBytes: number, running: Running): AsyncGenerator<Buffer, void, undefined> {
+  let length = 0;
+  for await (const chunk of output as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length > maxBytes) {
+      running.kill(`printed more than ${maxBytes} bytes`);
+      break;
+    }
+    yield chunk;
+  }
+}
 
-    child.stdout.on("data", (chunk: Buffer) => {
-      length += chunk.length;
-      if (length <= maxOutputBytes) output.push(chunk);
-      else kill(`printed more than ${maxOutputBytes} bytes`);
+/** Reads all of the input; not to read all of it is a command's good right. */
+async function feed(input: AsyncIterable<Uint8Array>, to: Writable): Promise<void> {
+  to.on("error", () => {});
+  let isWanted = true;
+  for await (const chunk of input) {
+    if (!isWanted) continue;
+    await write(to, chunk).catch(() => {
+      isWanted = false;
     });
-    child.stderr.on("data", (chunk: Buffer) => {
-      tail = Buffer.concat([tail, chunk]).subarray(-TAIL_BYTES);
-    });
-    // Not to read all of its input is a command's good right.
-    child.stdin.on("error", () => {});
-    child.stdin.end(input);
+  }
+  to.end();
+}
 
+/** A command until it has ended. */
+class Running {
+  readonly #child: ChildProcess;
+  readonly #closed: Promise<string | undefined>;
+  #isClosed = false;
+  #tail: Buffer = Buffer.alloc(0);
+  #reason: string | undefined;
+  #failure: { readonly error: unknown } | undefined;
+
+  constructor(child: ChildProcess) {
+    this.#child = child;
+    child.stderr?.on("data", (chunk: Buffer) => {
+      this.#tail = Buffer.concat([this.#tail, chunk]).subarray(-TAIL_BYTES);
+    });
     child.on("error", (error) => {
-      reason ??= `cannot be run: ${error.message}`;
+      this.#reason ??= `cannot be run: ${error.message}`;
     });
-    child.on("close", (code, killedBy) => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", onAbort);
-      const ending = code === null ? `was killed by ${killedBy}` : `ended with exit code ${code}`;
-      if (reason === undefined && code === 0) resolve(Buffer.concat(output, length));
-      else reject(new CommandFailed(`the command ${reason ?? ending}${lastLine(tail)}`));
+    this.#closed = new Promise((resolve) => {
+      child.on("close", (code, killedBy) => {
+        this.#isClosed = true;
+        const ending = code === null ? `was killed by ${killedBy}` : `ended with exit code ${code}`;
+        resolve(code === 0 ? undefined : ending);
+      });
     });
-  });
+  }
+
+  /** @param why to be put behind "the command" */
+  kill(why: string): void {
+    if (this.#isClosed) return;
+    this.#reason ??= why;
+    killGroup(this.#child);
+  }
+
+  /** Its input breaks off: what it makes of a part of it is of no use. */
+  fail(error: unknown): void {
+    this.#failure ??= { error };
+    this.kill("was killed: its input broke off");
+  }
+
+  /** Waits until it has ended. @throws CommandFailed, or why its input broke off */
+  async succeeded(): Promise<void> {
+    const ending = await this.#closed;
+    this.throwIfFailed();
+    const reason = this.#reason ?? ending;
+    if (reason !== undefined) throw new CommandFailed(`the command ${reason}${lastLine(this.#tail)}`);
+  }
+
+  throwIfFailed(): void {
+    if (this.#failure !== undefined) throw this.#failure.error;
+  }
 }
 
 function killGroup(child: ChildProcess): void {

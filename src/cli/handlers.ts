@@ -1,24 +1,65 @@
 import { isUtf8 } from "node:buffer";
-import type { Context, Message, Reply } from "../index.js";
-import { write } from "./output.js";
+import { type Context, EarshotError, type Handler, type Message, type Reply, type StreamHandler } from "../index.js";
+import { gather, watch } from "./pieces.js";
+import { type Incoming, record, recordText } from "./recording.js";
+import type { Sink } from "./sink.js";
 
-const NEWLINE = 0x0a;
+/** Short answers are one piece on the wire, as if nothing here were a stream. */
+const SMALL_BYTES = 65_536;
 
-/** A handler that always answers with something, be it `undefined`. */
-export type Answer = (message: Message, context: Context) => Reply | Promise<Reply>;
+/** Reads all of a message, so that all of it is kept, and always answers with something, be it `undefined`. */
+export type Answer = (message: Incoming, context: Context) => Promise<Reply>;
 
-/** Prints each message; then `next` answers it. @param onBroken standard output takes nothing any more. */
-export function printing(isJson: boolean, next: Answer, onBroken: (error: unknown) => void): Answer {
-  return async (message, context) => {
-    try {
-      if (isJson) await write(process.stdout, `${JSON.stringify(describe(message, context))}\n`);
-      else await write(process.stdout, message.bytes, needsNewline(message.bytes) ? "\n" : "");
-    } catch (error) {
-      onBroken(error);
-      throw new Error("nobody takes the server's output any more", { cause: error });
-    }
-    return await next(message, context);
+/** Keeps each message as it comes; then, or meanwhile, `next` answers it. @param maxBytes the longest that is taken */
+export function recording(sink: Sink, maxBytes: number, next: Answer): StreamHandler {
+  return async ({ body, sizeBytes }, context) => {
+    if (sizeBytes !== undefined && sizeBytes > maxBytes)
+      throw tooLarge(`${sizeBytes} bytes, and ${maxBytes} are taken`);
+    const limited = maxBytes === Infinity ? body : limit(body, maxBytes);
+    return await next({ body: record({ body: limited, sizeBytes }, sink), sizeBytes }, context);
   };
+}
+
+async function* limit(body: AsyncIterable<Uint8Array>, maxBytes: number): AsyncGenerator<Uint8Array> {
+  let bytes = 0;
+  for await (const chunk of body) {
+    bytes += chunk.length;
+    if (bytes > maxBytes) throw tooLarge(`more than ${maxBytes} bytes`);
+    yield chunk;
+  }
+}
+
+function tooLarge(fact: string): EarshotError {
+  return new EarshotError("MESSAGE_TOO_LARGE", `the message has ${fact} (--max-message-bytes)`);
+}
+
+/** Tells of each message in a line of JSON, for which it must be whole; then `next` answers it. */
+export function describing(sink: Sink, next: Answer): Handler {
+  return async (message, context) => {
+    await recordText(`${JSON.stringify(describe(message, context))}\n`, sink);
+    return await next({ body: only(message.bytes), sizeBytes: message.byteLength }, context);
+  };
+}
+
+/** Always the same text. */
+export function replying(text: string | undefined): Answer {
+  return async ({ body }) => {
+    for await (const _piece of body);
+    return text;
+  };
+}
+
+/** What came, as it comes. */
+export const echoing: Answer = async ({ body, sizeBytes = Infinity }, { wire }) => {
+  return sizeBytes <= SMALL_BYTES ? await gather(body, sizeBytes) : await hold(body, wire);
+};
+
+/**
+ * The plain wire has no word for a failure: a reply of which a part is out looks like all of it. There a short one waits
+ * until it is certain that there is no failure.
+ */
+export async function hold(reply: AsyncIterable<Uint8Array>, wire: Context["wire"]): Promise<Reply> {
+  return wire === "plain" ? await gather(reply, SMALL_BYTES) : reply;
 }
 
 /** Lets one message at a time through until `next` has handled one. */
@@ -26,25 +67,32 @@ export function once(next: Answer, onHandled: () => void): Answer {
   let turn: Promise<boolean> = Promise.resolve(false);
   return async (message, context) => {
     const before = turn;
-    const result = before.then((isOver) => {
-      if (isOver) throw new Error("the server took one message only (--once)");
-      return next(message, context);
+    let settle: (isHandled: boolean) => void = () => {};
+    turn = new Promise((resolve) => {
+      settle = resolve;
     });
-    turn = before.then((isOver) => {
-      if (isOver) return true;
-      return result.then(
-        () => true,
-        () => false,
-      );
-    });
-    const reply = await result;
-    onHandled();
-    return reply;
+    if (await before) {
+      settle(true);
+      throw new Error("the server took one message only (--once)");
+    }
+    const onEnd = (isWhole: boolean) => {
+      settle(isWhole);
+      if (isWhole) onHandled();
+    };
+    try {
+      const reply = await next(message, context);
+      if (typeof reply === "object" && Symbol.asyncIterator in reply) return watch(reply, onEnd);
+      onEnd(true);
+      return reply;
+    } catch (error) {
+      onEnd(false);
+      throw error;
+    }
   };
 }
 
-function needsNewline(bytes: Uint8Array): boolean {
-  return bytes.at(-1) !== NEWLINE && isUtf8(bytes);
+async function* only(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
 }
 
 function describe(message: Message, { peer, wire }: Context): object {

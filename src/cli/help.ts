@@ -44,29 +44,42 @@ The reply, which is empty unless one of these is given:
   --reply TEXT            always this text
   --exec CMD              what CMD, run by sh for each message, prints; it finds the message on its standard input.
                           If it fails, so does the message: its sender is told the exit code and its last line of
-                          errors
+                          errors, also when a part of the reply, or not yet all of the message, has gone through
+
+Messages and replies go through as they come and may have any size: nobody is sent more than is read. The plain wire has
+no word for failure: there the first 65536 bytes of a reply of --echo or --exec wait for its end.
 
 Options:
+  --output FILE|DIR|-     where messages go: - is standard output (default). A FILE is made if it is not there, and each
+                          message added to it as to standard output. In a DIR, which is there or ends in / and then is
+                          made, each message gets a file, byte for byte; names sort as the messages came, and a file
+                          has its name when it is complete (until then it is hidden, .NAME.part)
   --wire auto|plain|framed  what to understand: both (default), one message per connection, or earshot's own frames
   --once                  end after the first message that was handled; later ones are refused
   --take-over             if a server is there already, go on with its socket: no caller is refused, and it leaves
   --mode OCTAL            permissions of the socket file, default 600: this user alone
-  --max-message-bytes N   the largest message, and the largest reply of CMD; default 67108864
+  --max-message-bytes N   the largest message, and the largest reply of CMD; default no limit, with --json 67108864
   --timeout-ms N          end CMD when it takes longer, and fail the message; default no limit
-  --quiet                 print the messages, but neither log nor "listening on": only an error that ends it
+  --quiet                 write the messages, but neither log nor "listening on": only an error that ends it
 ${COMMON}
 
 "listening on unix:PATH" on standard error says that it is ready. A message that is text gets a newline if it does not
 end in one; any other comes byte for byte. With --json each is a line such as
   {"peer":1,"wire":"framed","bytes":5,"text":"hello"}
-with "base64" instead of "text" if it is not UTF-8. A message is acknowledged when it is written, and answered.
+with "base64" instead of "text" if it is not UTF-8; for that it must be whole, and fit memory.
+
+A message is acknowledged when it is written, and answered. One that cannot be written fails, and its sender is told.
+On standard output and in a FILE there is one message at a time: while one comes slowly, or CMD does not read it, the
+others are held back at their senders; in a DIR they do not wait for each other. Of a message that breaks off, what had
+come stays on standard output and in a FILE, and no file is left in a DIR; the log says so.
 
 SIGINT, SIGTERM and SIGHUP let what is in hand finish, for ten seconds at most, remove the file, and end with exit code
 0; a second one ends at once. When the reader of standard output goes away, it ends in the same way.
 
 Examples:
   earshot listen demo --echo
-  earshot listen /run/user/1000/log.sock >> messages.txt
+  earshot listen /run/user/1000/log.sock --output messages.txt
+  earshot listen inbox --output inbox/
   earshot listen ./sort.sock --exec sort --timeout-ms 5000
   message=$(earshot listen demo --once --quiet)
   earshot listen demo --json | jq .text
@@ -79,13 +92,16 @@ const SEND = `Sends a message to the server at ADDRESS, and prints the reply whe
 Usage: earshot send ADDRESS [MESSAGE] [options]
 
 ${ADDRESS}
-MESSAGE is a text; without it, all of standard input is sent. One that begins with - goes after --.
+MESSAGE is a text; without it, all of standard input is sent, of any size and as it comes (from a terminal: when it has
+ended). The reply is printed as it comes. A message that begins with - goes after --.
 
 Options:
   --wire framed|plain     framed (default) is earshot's own; plain is for any server that reads to the end of input,
                           whose closing of the connection counts as acknowledgement, and as an empty reply
-  --timeout-ms N          give up after so long, connecting included; default 5000 to connect, then no limit
-  --max-message-bytes N   the largest reply, and the largest message from standard input; default 67108864
+  --timeout-ms N          give up after so long, all of the message and the reply included, from when there is
+                          something to send; default 5000 to connect, then no limit
+  --max-message-bytes N   the largest reply, and the largest message from standard input; default no limit, but 67108864
+                          for a reply with --json and for what is typed
   --quiet                 nothing on standard error but errors
 ${COMMON}
 
@@ -94,11 +110,13 @@ The reply goes to standard output as it is, without a newline of its own unless 
 with "base64" instead of "reply" if it is not UTF-8, and an error is
   {"ok":false,"code":"HANDLER_FAILED","message":"...","delivery":"unknown","remoteCode":"..."}
 where "delivery" is "unsent" if sending it again is safe. A signal ends it as usual (130 for SIGINT, 143 for SIGTERM in
-a shell), and the server's handler is told.
+a shell), and the server's handler is told. What breaks off in the middle has failed, and what was printed of the reply
+is a part of it; only on the plain wire nobody can tell that from an end.
 
 Examples:
   earshot send demo 'hello'
   earshot send /run/user/1000/log.sock < report.pdf
+  tar c music | earshot send backup
   date | earshot send demo --timeout-ms 1000 || echo "not sent: $?"
 
 ${EXIT_CODES}

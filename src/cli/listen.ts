@@ -1,4 +1,4 @@
-import { type Handler, type ListenOptions, listen, type Server } from "../index.js";
+import { type ListenOptions, listen, type Server } from "../index.js";
 import {
   COMMON_OPTIONS,
   checkVoice,
@@ -12,10 +12,11 @@ import {
 } from "./arguments.js";
 import { Ending } from "./ending.js";
 import { Exit } from "./exit-codes.js";
-import { type Answer, once, printing } from "./handlers.js";
+import { type Answer, describing, echoing, hold, once, recording, replying } from "./handlers.js";
 import { sendCommand } from "./hint.js";
 import { stderrLogger } from "./log.js";
 import { isBrokenPipe, write } from "./output.js";
+import { fileSink, OutputError, type Sink, standardOutput } from "./sink.js";
 
 export { report } from "./report.js";
 
@@ -24,14 +25,13 @@ const OPTIONS = {
   echo: { type: "boolean" },
   reply: { type: "string" },
   exec: { type: "string" },
+  output: { type: "string" },
   wire: { type: "string" },
   mode: { type: "string" },
   "max-message-bytes": { type: "string" },
   once: { type: "boolean" },
   "take-over": { type: "boolean" },
 } as const;
-
-const DEFAULT_MAX_MESSAGE_BYTES = 67_108_864;
 
 type Values = Awaited<ReturnType<typeof parse<typeof OPTIONS>>>["values"];
 
@@ -41,18 +41,23 @@ export async function run(args: readonly string[]) {
   if (values.help) return (await import("./help.js")).showHelp("listen");
   const [address] = takePositionals("listen", positionals, ["ADDRESS"]);
   const options = readOptions(values);
-  const answer = await chooseAnswer(values, options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES);
+  const { maxMessageBytes = Infinity } = options;
+  const answer = await chooseAnswer(values, maxMessageBytes);
 
   const ending = new Ending(process);
   const { signal } = ending;
-  const print = printing(values.json ?? false, answer, (error) =>
-    ending.begin(isBrokenPipe(error) ? undefined : error),
+  const sink = await openSink(values.output, (error) => ending.begin(isBrokenPipe(error) ? undefined : error));
+  const next = values.once ? once(answer, () => ending.begin()) : answer;
+  // What is told of a message in JSON has all of it in one object.
+  const server = await start(signal, () =>
+    values.json
+      ? listen(address, describing(sink, next), { ...options, signal })
+      : listen(address, recording(sink, maxMessageBytes, next), { ...options, signal, body: "stream" }),
   );
-  const handler = values.once ? once(print, () => ending.begin()) : print;
-  const server = await start(address, handler, { ...options, signal });
   if (server === undefined) return Exit.OK;
   if (!values.quiet) await announce(server, address, values);
   const code = await Promise.race([server.closed, ending.forced]);
+  sink.close();
   if (code !== undefined) {
     // Cuts what is left. Its handlers are told before the process ends, and kill the commands that they run.
     await server.close();
@@ -84,19 +89,31 @@ async function chooseAnswer(values: Values, maxOutputBytes: number): Promise<Ans
   const timeoutMs = readTimeout("listen", values["timeout-ms"]);
   if (exec !== undefined) {
     const { runCommand } = await import("./exec.js");
-    return (message, { signal }) =>
-      runCommand(exec, message.bytes, { signal, timeoutMs: timeoutMs ?? 0, maxOutputBytes });
+    return ({ body }, { signal, wire }) =>
+      hold(runCommand(exec, body, { signal, timeoutMs: timeoutMs ?? 0, maxOutputBytes }), wire);
   }
   if (timeoutMs !== undefined) throw new UsageError("--timeout-ms is for the command of --exec", "listen");
-  return echo ? (message) => message.bytes : () => reply;
+  return echo ? echoing : replying(reply);
+}
+
+/** @param onBroken standard output takes nothing any more @throws UsageError, OutputError */
+async function openSink(path: string | undefined, onBroken: (error: unknown) => void): Promise<Sink> {
+  if (path === undefined || path === "-") return standardOutput(onBroken);
+  if (path === "") throw new UsageError('--output "": a file, a directory or - is needed', "listen");
+  try {
+    const { directorySink } = await import("./directory-sink.js");
+    return (await directorySink(path)) ?? (await fileSink(path));
+  } catch (error) {
+    throw new OutputError(`cannot write to ${JSON.stringify(path)}`, error);
+  }
 }
 
 /** Resolves with `undefined` when it was told to end before it had begun. */
-async function start(address: string, handler: Handler, options: ListenOptions): Promise<Server | undefined> {
+async function start(signal: AbortSignal, begin: () => Promise<Server>): Promise<Server | undefined> {
   try {
-    return await listen(address, handler, options);
+    return await begin();
   } catch (error) {
-    if (options.signal?.aborted) return undefined;
+    if (signal.aborted) return undefined;
     throw error;
   }
 }

@@ -9,6 +9,8 @@ export interface Channel {
   send(request: Request): void;
   ping(request: Request): void;
   cancel(request: Request, code: "CANCELLED" | "TIMEOUT"): void;
+  /** Reads no more of a reply that is wanted as a stream. */
+  stop(request: Request): void;
   /** Ends when everything in flight is settled. */
   close(): void;
   /** Ends now. */

@@ -26,21 +26,24 @@ export function isChunks(value: unknown): value is Chunks {
 export async function pump(source: Chunks, writer: Writer): Promise<void> {
   const iterator = iterate(source);
   let isDone = false;
-  // Also while the source has nothing: who waits for its next chunk may wait for ever.
-  writer.onOver = () => {
+  const leave = () => {
     if (!isDone) void Promise.resolve(iterator.return?.()).catch(() => {});
+    isDone = true;
   };
+  // Also while the source has nothing: who waits for its next chunk may wait for ever.
+  writer.onOver = leave;
   try {
     while (!writer.isOver) {
       const { done, value } = await iterator.next();
-      if (done === true) break;
+      if (done === true) isDone = true;
+      if (isDone) break;
       if (!writer.write(toBytes(value)) && !writer.isOver) await writer.ready().catch(() => {});
     }
+    leave();
   } catch (error) {
-    isDone = true;
+    leave();
     throw new SourceError(error);
   }
-  isDone = true;
   writer.end();
 }
 

@@ -2,7 +2,7 @@ import { parseAddress } from "../address.js";
 import { EarshotError, failure } from "../errors.js";
 import type { Descriptor, Message } from "../message.js";
 import { Arena } from "../session/arena.js";
-import type { Request, SessionLimits } from "../session/session.js";
+import type { Body, OwnContract, Request, SessionLimits } from "../session/session.js";
 import { chooseSockets, type TransportKind } from "../transport/kind.js";
 import { resolveSocket } from "../transport/resolve.js";
 import type { Transport } from "../transport/transport.js";
@@ -43,6 +43,8 @@ export interface DialOptions {
   /** For the connection to stand; default 5 s, 0 for no limit. */
   readonly connectTimeoutMs?: number | undefined;
   readonly app?: App | undefined;
+  /** @internal waits for the greeting, as with `app.accepts` */
+  readonly contract?: OwnContract | undefined;
   /** The largest reply that is taken; default 64 MiB. */
   readonly maxMessageBytes?: number | undefined;
   /** Which users' servers to talk to; default any. Needs the native addon: without it, none. */
@@ -148,7 +150,7 @@ export class Client implements AsyncDisposable {
 
   /** @internal as `open`, without web streams */
   flow(options?: WaitOptions): { readonly in: Inflow; readonly out: Writer } {
-    const pending = new StreamedPending(this.#sends, undefined, true, this.#giveUp, { resolve() {}, reject() {} });
+    const pending = new StreamedPending(this.#sends, undefined, true, this.#control, { resolve() {}, reject() {} });
     const { reader, writer } = pending;
     if (writer === undefined) throw new Error("a message without a body has a writer");
     this.#begin(pending, options);
@@ -162,7 +164,7 @@ export class Client implements AsyncDisposable {
     return new Promise((resolve, reject) => {
       const isStreamed = checkChoice<"message" | "stream">("body", options.body, ["message", "stream"]) === "stream";
       const body = isChunks(data) ? undefined : checkBody(data, "this message");
-      const pending = new StreamedPending(this.#sends, body, isStreamed, this.#giveUp, { resolve, reject });
+      const pending = new StreamedPending(this.#sends, body, isStreamed, this.#control, { resolve, reject });
       this.#begin(pending, options);
       if (pending.writer === undefined || !isChunks(data)) return;
       pump(data, pending.writer).catch((error: SourceError) => pending.breakOff(error.message, error.cause));
@@ -170,6 +172,8 @@ export class Client implements AsyncDisposable {
   }
 
   readonly #giveUp = (request: Request): void => this.#channel.cancel(request, "CANCELLED");
+
+  readonly #control = { cancel: this.#giveUp, stop: (request: Request) => this.#channel.stop(request) };
 
   /** @internal a message to the other side's earshot */
   system(order: object, options: WaitOptions): Promise<Message> {
@@ -179,6 +183,18 @@ export class Client implements AsyncDisposable {
       pending.isSystem = true;
       if (this.#limit(pending, options)) this.#channel.send(pending);
     });
+  }
+
+  /** @internal as `send`, for who makes something else of the reply. */
+  begin(pending: Pending, options: WaitOptions | undefined): void {
+    this.#begin(pending, options);
+  }
+
+  /** @internal an exchange whose reply comes bit by bit; so does the message, where there is no body. */
+  exchange(origin: Origin, body: Body | undefined, options: WaitOptions | undefined): StreamedPending {
+    const pending = new StreamedPending(origin, body, true, this.#control, { resolve() {}, reject() {} });
+    this.#begin(pending, options);
+    return pending;
   }
 
   /** Asks for a sign of life; the server answers it without its handler. */
@@ -253,16 +269,17 @@ export function dialSystem(address: string, app: App | undefined): Promise<Clien
 async function dialWith(address: string, options: DialOptions, features: readonly string[]): Promise<Client> {
   const { maxMessageBytes, maxDescriptors, connectTimeoutMs } = withDefaults({ ...options }, DIAL_DEFAULTS);
   const wire = checkChoice("wire", options.wire, ["framed", "plain"]);
-  const app = checkApp(options.app);
+  const app = checkApp(options.app, options.contract);
   const logger = checkLogger(options.logger);
   const signal = checkSignal(options.signal);
   const target = resolveSocket(parseAddress(address), "dial");
   const sockets = chooseSockets(checkChoice("transport", options.transport, ["auto", "native", "net"]));
+  const isGreetingAwaited = options.app?.accepts !== undefined || options.contract !== undefined;
   const limits: SessionLimits = {
     maxMessageBytes,
     maxInFlight: 1,
     maxDescriptors: sockets.descriptors === undefined ? 0 : maxDescriptors,
-    handshakeTimeoutMs: options.app?.accepts === undefined ? GREETING_MS : connectTimeoutMs,
+    handshakeTimeoutMs: isGreetingAwaited ? connectTimeoutMs : GREETING_MS,
     messageTimeoutMs: 0,
     idleTimeoutMs: 0,
     takesStreams: false,
@@ -291,7 +308,7 @@ async function dialWith(address: string, options: DialOptions, features: readonl
     return new Client(target.text, channel, closed, descriptors);
   }
   const channel = new FramedChannel(transport, { ...setup, budget: undefined }, onEnd);
-  if (options.app?.accepts !== undefined) await greeting(channel, target.text, signal);
+  if (isGreetingAwaited) await greeting(channel, target.text, signal);
   return new Client(target.text, channel, closed, descriptors);
 }
 

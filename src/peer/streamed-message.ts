@@ -25,6 +25,7 @@ export class StreamedMessage implements Disposable {
   readonly descriptors: readonly Descriptor[];
   readonly #origin: Origin;
   #isTaken = false;
+  #isLeft = false;
   #writer: Writer | undefined;
 
   /** @internal */
@@ -100,7 +101,9 @@ export class StreamedMessage implements Disposable {
   /** Wants no more of it, and closes the descriptors that were not taken. */
   [Symbol.dispose](): void {
     for (const descriptor of this.descriptors) descriptor[Symbol.dispose]();
-    if (!this.#origin.reader.isEnded) this.#origin.leave();
+    if (this.#origin.reader.isEnded) return;
+    this.#isLeft = true;
+    this.#origin.leave();
   }
 
   #take(): Origin {
@@ -114,6 +117,8 @@ export class StreamedMessage implements Disposable {
       for (;;) {
         const chunk = reader.read();
         if (chunk !== undefined) yield new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length);
+        else if (this.#isLeft)
+          throw new EarshotError("CANCELLED", "Cannot read on: the message was let go before its end");
         else if (reader.isEnded) return;
         else await reader.readable();
       }

@@ -7,7 +7,12 @@ import { Reader, Writer } from "./flow.js";
 import { type Origin, Pending } from "./pending.js";
 import { StreamedMessage } from "./streamed-message.js";
 
-type Cancel = (request: Request) => void;
+/** What its caller may want of it before it is over. */
+interface Control {
+  cancel(request: Request): void;
+  /** Reads no more of the reply. */
+  stop(request: Request): void;
+}
 
 interface Settle {
   resolve(reply: Message | StreamedMessage): void;
@@ -16,10 +21,10 @@ interface Settle {
 
 /** A caller's promise, where the message, the reply or both are streams. */
 export class StreamedPending extends Pending {
-  readonly reader = new Reader();
+  readonly reader: Reader;
   /** Of a message that is written bit by bit. */
   readonly writer: Writer | undefined;
-  readonly #cancel: Cancel;
+  readonly #control: Control;
   readonly #settle: Settle;
   #isOver = false;
   /** Why the caller breaks it off, where it is not its signal. */
@@ -29,14 +34,15 @@ export class StreamedPending extends Pending {
    * @param body `undefined` if it is written to `writer`
    * @param isStreamed whether the reply is wanted as a stream
    */
-  constructor(origin: Origin, body: Body | undefined, isStreamed: boolean, cancel: Cancel, settle: Settle) {
+  constructor(origin: Origin, body: Body | undefined, isStreamed: boolean, control: Control, settle: Settle) {
     super(origin, body ?? "", settle.resolve, settle.reject);
-    this.#cancel = cancel;
+    this.#control = control;
+    this.reader = new Reader(() => this.#isOver || control.stop(this));
     this.#settle = settle;
     this.isStreamed = isStreamed;
     if (body === undefined) {
       this.outgoing = new OutgoingStream();
-      this.writer = new Writer(this.outgoing, (_code, text) => this.breakOff(text));
+      this.writer = new Writer(this.outgoing, (_code, text, _, cause) => this.breakOff(text, cause));
     }
   }
 
@@ -44,7 +50,7 @@ export class StreamedPending extends Pending {
   breakOff(text: string, cause?: unknown): void {
     if (this.#isOver) return;
     this.#reason ??= { text, cause };
-    this.#cancel(this);
+    this.#control.cancel(this);
   }
 
   override onReply(message: Message, descriptors: readonly number[]): void {

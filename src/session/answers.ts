@@ -20,7 +20,9 @@ export class Answers {
 
   reply(exchange: Exchange, body: Body, descriptors: readonly number[]): void {
     const { memory, host } = this.#parts;
-    const excess = excessOf(memory, body, descriptors.length);
+    // Who takes it bit by bit takes any size.
+    const isStreamed = exchange.creditBytes >= 0;
+    const excess = excessOf(memory, isStreamed ? "" : body, descriptors.length);
     if (excess === undefined && this.#exchanges.answer(exchange, body.length)) {
       exchange.body = body;
       exchange.descriptors = descriptors;

@@ -54,7 +54,7 @@ export class FramedSession implements Session, FrameSink, ControlOwner {
     this.#liveness = new Liveness(limits, host.now(), memory.isGreeted);
     this.#descriptors = new DescriptorQueue(limits.maxDescriptors);
     if (!memory.isGreeted) this.#preface = new PrefaceReader();
-    this.#reader = new BodyReader(limits.maxMessageBytes, host, this.#streams);
+    this.#reader = new BodyReader(limits.maxMessageBytes, host, this.#streams, options.bodies);
     const exchanges = { host, limits, memory, reader: this.#reader, writer: this.#writer, streams: this.#streams };
     const sides = makeSides(options, exchanges);
     this.#inbound = sides.inbound;
@@ -143,6 +143,10 @@ export class FramedSession implements Session, FrameSink, ControlOwner {
     if (request.state === "settled") return;
     if (this.#control.pings?.take(request)) request.onFailure(code, "", "unsent");
     else this.#outbound?.cancel(request, code);
+  }
+
+  stop(request: Request): void {
+    this.#outbound?.stop(request);
   }
 
   reply(exchange: Exchange, body: Body, descriptors: readonly number[] = []): void {

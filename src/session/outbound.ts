@@ -94,6 +94,7 @@ export class Outbound implements OutputOwner<Request> {
     request.sentLength = request.body.length;
     request.creditBytes = this.#memory.peerWindowBytes;
     this.#pending.set(request.id, request);
+    if (request.isUnwanted) this.stop(request);
     return request.id;
   }
 
@@ -101,6 +102,13 @@ export class Outbound implements OutputOwner<Request> {
     request.body = "";
     request.isOut = true;
     if (request.isReplyEnded) this.#release(request);
+  }
+
+  stop(request: Request): void {
+    request.isUnwanted = true;
+    if (request.state !== "sent" || request.isReplyEnded) return;
+    request.incoming ??= this.#streams.begin(request.id, undefined);
+    request.incoming.stop();
   }
 
   /** How much the other side takes of each message is known from its greeting on. */

@@ -164,6 +164,10 @@ export class PlainSession implements Session {
     this.#host.abort(undefined);
   }
 
+  stop(request: Request): void {
+    this.cancel(request, "CANCELLED");
+  }
+
   reply(exchange: Exchange, body: Body, descriptors: readonly number[] = []): void {
     this.#host.closeDescriptors(descriptors);
     if (descriptors.length > 0) this.fail(exchange);

@@ -1,7 +1,7 @@
 import type { Delivery, EarshotError, ErrorCode } from "../errors.js";
 import type { Message } from "../message.js";
 import type { FailureName } from "../wire/failure.js";
-import type { AppInfo, Hello } from "../wire/hello.js";
+import type { AppInfo, ContractInfo, Hello } from "../wire/hello.js";
 import type { Assembly } from "./assembly.js";
 import type { IncomingStream } from "./incoming-stream.js";
 import type { OutgoingStream } from "./outgoing-stream.js";
@@ -35,6 +35,8 @@ export interface Session {
   send(request: Request): void;
   /** Gives up a request that is not settled; the other side is told if it may know of it. */
   cancel(request: Request, code: "CANCELLED" | "TIMEOUT"): void;
+  /** Reads no more of a reply that is wanted as a stream, whether it has begun or not. */
+  stop(request: Request): void;
   /** Answers a message of the other side. @param descriptors from now on the session's, to be sent or closed */
   reply(exchange: Exchange, body: Body, descriptors?: readonly number[]): void;
   /** Answers with what is written to a stream, from now on; `endReply` must follow, or `fail`. */
@@ -119,6 +121,14 @@ export interface OwnApp {
   readonly info: AppInfo | undefined;
   /** Returns what is wrong with the other side's application, or `undefined` when nothing is. */
   readonly objection: (other: AppInfo | undefined) => string | undefined;
+  readonly contract?: OwnContract | undefined;
+}
+
+/** The contract that this side serves or calls. */
+export interface OwnContract {
+  readonly info: ContractInfo;
+  /** As for `OwnApp`; of the contract of the other side. */
+  readonly objection: (other: ContractInfo | undefined) => string | undefined;
 }
 
 const NONE: readonly number[] = [];
@@ -170,6 +180,8 @@ export abstract class Request extends Outgoing {
   deadlineMs = -1;
   isReplyBegun = false;
   isReplyEnded = false;
+  /** Nobody reads the reply any more. */
+  isUnwanted = false;
   replyDescriptors: readonly number[] = NONE;
 
   /** @param descriptors came with the reply, and are the receiver's to close */

@@ -39,7 +39,7 @@ for (const args of [
 test("a command's help names all of its options", LIMIT, async (t) => {
   const common = ["--json", "--quiet", "--verbose", "--timeout-ms", "--help"];
   const own = {
-    listen: ["--echo", "--reply", "--exec", "--wire", "--mode", "--max-message-bytes", "--once"],
+    listen: ["--echo", "--reply", "--exec", "--output", "--wire", "--mode", "--max-message-bytes", "--once"],
     send: ["--wire", "--max-message-bytes"],
     ping: [],
     doctor: ["--wire"],

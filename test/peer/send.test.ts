@@ -47,7 +47,10 @@ for (const wire of WIRES) {
     for (const data of [undefined, null, 5, {}, [], true, new ArrayBuffer(4), new DataView(new ArrayBuffer(4))]) {
       const error = await rejection(client.send(data as never));
       assert.equal(error.code, "INVALID_ARGUMENT");
-      assert.match(error.message, /Cannot send this message: it is a string or a Uint8Array, this is \w+/);
+      assert.match(
+        error.message,
+        /Cannot send this message: it is a string, a Uint8Array or an async iterable of these, this is \w+/,
+      );
     }
   });
 }

@@ -11,6 +11,8 @@ import {
   listen,
   type Message,
   type Server,
+  type StreamHandler,
+  type StreamListenOptions,
 } from "../../src/index.js";
 import { temporaryDirectory } from "../support/temp.js";
 
@@ -27,6 +29,17 @@ export function socketPath(t: Test): string {
 /** A server at a path of its own, cut after the test. */
 export async function serve(t: Test, handler: Handler, options?: ListenOptions): Promise<Server> {
   const server = await listen(socketPath(t), handler, options);
+  t.after(() => cut(server));
+  return server;
+}
+
+/** A server whose handler gets messages as they come, at a path of its own, cut after the test. */
+export async function serveStreams(
+  t: Test,
+  handler: StreamHandler,
+  options?: Omit<StreamListenOptions, "body">,
+): Promise<Server> {
+  const server = await listen(socketPath(t), handler, { ...options, body: "stream" });
   t.after(() => cut(server));
   return server;
 }
@@ -67,6 +80,31 @@ export async function rejection(promise: Promise<unknown>): Promise<EarshotError
   );
   assert.ok(error instanceof EarshotError, `not an EarshotError: ${String(error)}`);
   return error;
+}
+
+/** All of it, one after the other. */
+export async function readAll(body: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of body) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+/** The bytes, so many at a time. */
+export async function* inPieces(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
+}
+
+/** Yields for ever, and says when it was told to stop. */
+export function endless(): { source: AsyncGenerator<string>; left: Promise<void> } {
+  const gate = new Gate();
+  async function* generate() {
+    try {
+      for (;;) yield "x".repeat(10_000);
+    } finally {
+      gate.open();
+    }
+  }
+  return { source: generate(), left: gate.opened };
 }
 
 /** Something that the test opens when it wants. */

@@ -1,0 +1,84 @@
+import { EarshotError } from "../index.js";
+import { write } from "./output.js";
+
+/** What is typed is sent when it is finished, and has to be somewhere until then. */
+const MAX_TYPED_BYTES = 67_108_864;
+/** Most messages are short: their end is there as soon as they are, and then they are sent in one piece. */
+const END_MS = 10;
+
+const NOTHING = Buffer.alloc(0);
+
+/** Standard input as a message. */
+export class Input {
+  /** Why it could not be read to its end. */
+  failure: unknown;
+  readonly #first: Buffer;
+  readonly #maxBytes: number;
+  /** `undefined` when the first piece is all. */
+  readonly #rest: AsyncIterator<Buffer> | undefined;
+
+  private constructor(first: Buffer, rest: AsyncIterator<Buffer> | undefined, maxBytes: number) {
+    this.#first = first;
+    this.#rest = rest;
+    this.#maxBytes = maxBytes;
+  }
+
+  /** Resolves with the first of it; what is typed at a terminal is read to its end. */
+  static async open(stdin: NodeJS.ReadStream, maxBytes: number | undefined, mayHint: boolean): Promise<Input> {
+    const pieces: AsyncIterator<Buffer> = stdin[Symbol.asyncIterator]();
+    if (stdin.isTTY) {
+      if (mayHint)
+        await write(process.stderr, "the message is what you type; end it with Ctrl-D on a line of its own\n");
+      return new Input(await readAll(pieces, maxBytes ?? MAX_TYPED_BYTES), undefined, Infinity);
+    }
+    const { done, value } = await pieces.next();
+    const first = done === true ? NOTHING : value;
+    assertFits(first.length, maxBytes, "unsent");
+    return new Input(first, done === true ? undefined : pieces, maxBytes ?? Infinity);
+  }
+
+  /** All of it, or else the same piece by piece. */
+  async message(): Promise<Buffer | AsyncIterable<Buffer>> {
+    if (this.#rest === undefined) return this.#first;
+    const second = this.#rest.next();
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<undefined>((resolve) => {
+      timer = setTimeout(() => resolve(undefined), END_MS);
+    });
+    const result = await Promise.race([second, late]).catch(() => undefined);
+    clearTimeout(timer);
+    return result?.done === true ? this.#first : this.#read(second, this.#rest);
+  }
+
+  async *#read(second: Promise<IteratorResult<Buffer>>, rest: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
+    let bytes = this.#first.length;
+    yield this.#first;
+    try {
+      for (let { done, value } = await second; done !== true; { done, value } = await rest.next()) {
+        bytes += value.length;
+        assertFits(bytes, this.#maxBytes, "unknown");
+        yield value;
+      }
+    } catch (error) {
+      this.failure = error;
+      throw error;
+    }
+  }
+}
+
+async function readAll(pieces: AsyncIterator<Buffer>, maxBytes: number): Promise<Buffer> {
+  const all: Buffer[] = [];
+  let length = 0;
+  for (let { done, value } = await pieces.next(); done !== true; { done, value } = await pieces.next()) {
+    length += value.length;
+    assertFits(length, maxBytes, "unsent");
+    all.push(value);
+  }
+  return Buffer.concat(all, length);
+}
+
+function assertFits(bytes: number, maxBytes = Infinity, delivery: "unsent" | "unknown"): void {
+  if (bytes <= maxBytes) return;
+  const fact = `it has more than ${maxBytes} bytes (--max-message-bytes)`;
+  throw new EarshotError("MESSAGE_TOO_LARGE", `Cannot send standard input: ${fact}`, { delivery });
+}
