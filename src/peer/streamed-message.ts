@@ -71,7 +71,7 @@ export class StreamedMessage implements Disposable {
    * The whole of it, in memory.
    *
    * @param options.maxBytes default 64 MiB
-   * @throws EarshotError `MESSAGE_TOO_LARGE`, and as `body`
+   * @throws EarshotError `MESSAGE_TOO_LARGE`, which is also what the caller is told if a handler lets it pass; and as `body`
    */
   async collect(options: { readonly maxBytes?: number | undefined } = {}): Promise<Message> {
     const { maxBytes = DEFAULT_COLLECT_BYTES } = options;
