@@ -280,7 +280,7 @@ test("collect puts a message together, up to its limit", async (t) => {
   const client = await connect(t, server);
   assert.equal(await outcome(client.send(`${"x".repeat(99_997)}end`)), "reply end");
   const error = await rejection(client.send("x".repeat(100_001)));
-  assert.deepEqual([error.code, error.remoteCode], ["HANDLER_FAILED", "MESSAGE_TOO_LARGE"]);
+  assert.deepEqual([error.code, error.delivery], ["MESSAGE_TOO_LARGE", "unknown"]);
 });
 
 test("a handler that accepts both directions ends them when it settles", async (t) => {
