@@ -40,10 +40,12 @@ async function measureWorkloads(): Promise<void> {
     const path = join(directory, `${kind}.sock`);
     servers.set(kind, { child: await start("server.ts", kind, path), path });
   }
-  for (const { name, unit, isLowerBetter = false, isOnOneCore = false } of WORKLOADS) {
+  for (const { name, unit, isLowerBetter = false, isOnOneCore = false, isLarge = false } of WORKLOADS) {
     if (values.only !== undefined && !name.includes(values.only)) continue;
     const clients = new Map<string, ChildProcess>();
-    for (const [kind, { path }] of servers) clients.set(kind, await start("client.ts", kind, path));
+    for (const [kind, { path }] of servers) {
+      if (isLarge || CONTENDERS[kind]?.isForLarge !== true) clients.set(kind, await start("client.ts", kind, path));
+    }
     const all = [...clients.values(), ...Array.from(servers.values(), ({ child }) => child)];
     if (isOnOneCore) pin(all, "0");
     const results: Record<string, number[]> = {};
@@ -61,7 +63,9 @@ async function measureWorkloads(): Promise<void> {
     printRow({ name, unit, isLowerBetter, results });
   }
   if (values.only === undefined) {
-    for (const [kind, { path }] of servers) printSyscalls(kind, path);
+    for (const [kind, { path }] of servers) {
+      if (CONTENDERS[kind]?.isForLarge !== true) printSyscalls(kind, path);
+    }
   }
   for (const { child } of servers.values()) child.kill();
 }

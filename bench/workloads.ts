@@ -7,6 +7,7 @@ export interface Workload {
   readonly isLowerBetter?: boolean;
   /** Both sides on one core: what it costs, without what waking another core costs. */
   readonly isOnOneCore?: boolean;
+  readonly isLarge?: boolean;
   run(contender: Contender, path: string): Promise<number>;
 }
 
@@ -65,6 +66,7 @@ export const WORKLOADS: readonly Workload[] = [
   {
     name: "1 MiB, 8 in flight, short reply",
     unit: "GB/s",
+    isLarge: true,
     run: (contender, path) =>
       withClient(contender, path, async (client) => {
         await pump(client, MEBIBYTE, 8, 200);

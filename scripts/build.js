@@ -11,7 +11,7 @@ function bundle(entry, outdir, options = {}) {
   const up = outdir.split("/").map(() => "..");
   return build({
     absWorkingDir: root,
-    entryPoints: [entry],
+    entryPoints: entry,
     outdir,
     bundle: true,
     splitting: true,
@@ -47,11 +47,12 @@ const dialingOnly = {
 const DIALING = ["send", "ping", "no-command"];
 
 rmSync(`${root}dist`, { recursive: true, force: true });
-await bundle("src/index.ts", "dist");
-await bundle("src/cli/main.ts", "dist", { entryNames: "cli", plugins: [commands] });
+// Together, so that what both need is one chunk: an error of one is an error of the other.
+await bundle({ index: "src/index.ts", contract: "src/contract/index.ts" }, "dist");
+await bundle({ cli: "src/cli/main.ts" }, "dist", { plugins: [commands] });
 for (const name of COMMANDS) {
   const plugins = DIALING.includes(name) ? [dialingOnly] : [];
-  await bundle(`src/cli/${name}.ts`, `dist/cli/${name}`, { plugins, minifyWhitespace: true });
+  await bundle([`src/cli/${name}.ts`], `dist/cli/${name}`, { plugins, minifyWhitespace: true });
 }
 execFileSync(process.execPath, [`${root}node_modules/typescript/bin/tsc`, "-p", `${root}tsconfig.build.json`], {
   stdio: "inherit",

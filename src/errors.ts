@@ -24,10 +24,15 @@ export type ErrorCode =
   | "VERSION_MISMATCH"
   | "PROTOCOL_VIOLATION"
   | "INVALID_JSON"
+  | "CONTRACT_MISMATCH"
+  | "UNKNOWN_PROCEDURE"
+  | "INVALID_INPUT"
+  | "INVALID_OUTPUT"
+  | "PROCEDURE_FAILED"
   | "SYSTEM_ERROR";
 
 /** What was being done when it went wrong. */
-export type Operation = "parse" | "listen" | "dial" | "send" | "receive" | "ping" | "close";
+export type Operation = "parse" | "listen" | "dial" | "send" | "receive" | "ping" | "close" | "call";
 
 /**
  * Whether a message that was not acknowledged may have reached a handler: `"unsent"` means surely not, so that
@@ -35,12 +40,22 @@ export type Operation = "parse" | "listen" | "dial" | "send" | "receive" | "ping
  */
 export type Delivery = "unsent" | "unknown";
 
+/** What is wrong with a part of a value, as its schema says. */
+export interface Issue {
+  readonly message: string;
+  /** Where in the value: property names and indices, from outside in; empty for the value itself. */
+  readonly path: readonly (string | number)[];
+}
+
 export interface ErrorDetails {
   readonly op?: Operation | undefined;
   readonly address?: string | undefined;
   readonly cause?: unknown;
   readonly delivery?: Delivery | undefined;
   readonly remoteCode?: string | undefined;
+  readonly procedure?: string | undefined;
+  readonly issues?: readonly Issue[] | undefined;
+  readonly data?: unknown;
 }
 
 /** The only error class that earshot throws or rejects with. */
@@ -53,8 +68,17 @@ export class EarshotError extends Error {
   readonly address: string | undefined;
   /** Set when a `send` fails: can the handler have seen the message? */
   readonly delivery: Delivery | undefined;
-  /** With `HANDLER_FAILED`: the `code` of the error that the other side's handler threw, if it had one. */
+  /**
+   * With `HANDLER_FAILED`: the `code` of the error that the other side's handler threw, if it had one. With
+   * `PROCEDURE_FAILED`: the name of the declared error.
+   */
   readonly remoteCode: string | undefined;
+  /** When a procedure of a contract was called: its name. */
+  readonly procedure: string | undefined;
+  /** With `INVALID_INPUT` and `INVALID_OUTPUT`: what is wrong. */
+  readonly issues: readonly Issue[] | undefined;
+  /** With `PROCEDURE_FAILED`: what the declared error says; `isError` knows its type. */
+  readonly data: unknown;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -63,6 +87,9 @@ export class EarshotError extends Error {
     this.address = details.address;
     this.delivery = details.delivery;
     this.remoteCode = details.remoteCode;
+    this.procedure = details.procedure;
+    this.issues = details.issues;
+    this.data = details.data;
   }
 }
 
@@ -100,6 +127,7 @@ const ACTIONS: Readonly<Record<Operation, string>> = {
   receive: "Cannot receive from",
   ping: "Cannot ping",
   close: "Cannot close",
+  call: "Cannot call",
 };
 
 /** An error in the house form: the action, the address, a colon, the fact. */
@@ -110,7 +138,9 @@ export function failure(
   fact: string,
   details: ErrorDetails = {},
 ): EarshotError {
-  return new EarshotError(code, `${ACTIONS[op]} ${JSON.stringify(address)}: ${fact}`, { ...details, op, address });
+  const place = JSON.stringify(address);
+  const what = details.procedure === undefined ? place : `${details.procedure} at ${place}`;
+  return new EarshotError(code, `${ACTIONS[op]} ${what}: ${fact}`, { ...details, op, address });
 }
 
 /**

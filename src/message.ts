@@ -11,7 +11,8 @@ export interface Descriptor extends Disposable {
 const NONE: readonly Descriptor[] = [];
 
 /**
- * What one side sent, whole. Its bytes are its own: they stay valid for as long as it is kept.
+ * What one side sent, whole. Its bytes are its own: they stay valid for as long as it is kept. Only a server that listens
+ * with `body: "borrowed"` takes the memory of large ones back when their handlers have settled.
  */
 export class Message implements Disposable {
   /**
@@ -19,7 +20,8 @@ export class Message implements Disposable {
    * are the caller's: `using reply = await client.send(...)` closes what was not taken.
    */
   readonly descriptors: readonly Descriptor[] = NONE;
-  readonly #source: Buffer;
+  /** `undefined` when it was taken back. */
+  #source: Buffer | undefined;
   readonly #start: number;
   readonly #end: number;
   #bytes: Uint8Array | undefined;
@@ -37,6 +39,17 @@ export class Message implements Disposable {
     return message;
   }
 
+  /** @internal what somebody reads from the bytes where they are. */
+  static read<T>(message: Message, reader: { read(source: Buffer, start: number, end: number): T }): T {
+    return reader.read(message.#read(), message.#start, message.#end);
+  }
+
+  /** @internal Ends what was only lent; returns whether its memory was shown to anybody. */
+  static takeBack(message: Message): boolean {
+    message.#source = undefined;
+    return message.#bytes !== undefined;
+  }
+
   /** Closes the descriptors that came with it and were not taken. */
   [Symbol.dispose](): void {
     for (const descriptor of this.descriptors) descriptor[Symbol.dispose]();
@@ -49,13 +62,21 @@ export class Message implements Disposable {
 
   /** The bytes as they came; no copy, the same view each time. */
   get bytes(): Uint8Array {
-    this.#bytes ??= new Uint8Array(this.#source.buffer, this.#source.byteOffset + this.#start, this.byteLength);
+    if (this.#source === undefined || this.#bytes === undefined) {
+      const { buffer, byteOffset } = this.#read();
+      this.#bytes = new Uint8Array(buffer, byteOffset + this.#start, this.byteLength);
+    }
     return this.#bytes;
+  }
+
+  /** A copy of the bytes, the caller's own. */
+  copy(): Uint8Array {
+    return new Uint8Array(this.#read().subarray(this.#start, this.#end));
   }
 
   /** The bytes as UTF-8 text; what is not UTF-8 becomes U+FFFD. */
   text(): string {
-    return this.#source.toString("utf8", this.#start, this.#end);
+    return this.#read().toString("utf8", this.#start, this.#end);
   }
 
   /**
@@ -64,11 +85,17 @@ export class Message implements Disposable {
    * @throws EarshotError `INVALID_JSON`
    */
   json(): unknown {
+    const text = this.text();
     try {
-      return JSON.parse(this.text());
+      return JSON.parse(text);
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
       throw new EarshotError("INVALID_JSON", `Cannot read the message as JSON: ${reason}`, { op: "receive", cause });
     }
+  }
+  #read(): Buffer {
+    if (this.#source !== undefined) return this.#source;
+    const fact = 'its handler has settled, and it was only lent (body: "borrowed"); copy() keeps the bytes';
+    throw new EarshotError("INVALID_ARGUMENT", `Cannot read the message: ${fact}`, { op: "receive" });
   }
 }

@@ -10,6 +10,7 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 /** Left may import right, nothing else; within a room everything. A file in `src/` itself is a room of its own. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   cli: ["index"],
+  contract: ["peer", "session", "wire", "message", "errors"],
   index: ["peer", "transport", "wire", "native", "message", "address", "errors"],
   peer: ["session", "transport", "wire", "message", "address", "errors"],
   session: ["wire", "message", "errors"],
@@ -35,6 +36,7 @@ const MAY_WAIT: Readonly<Record<string, string>> = {
   "src/peer/plain-channel.ts": "how long a message may wait for its connection",
   "src/peer/notify.ts": "signs of life for the service manager, and when to tell again what its queue had no place for",
   "src/peer/acceptor.ts": "how long closing may take",
+  "src/contract/item-writer.ts": "the end of a turn, when its items leave",
   "src/peer/client.ts": "how long closing may take",
   "src/transport/dial.ts": "how long dialing may take, and when to try a full queue again",
   "src/transport/net.ts": "a resume that takes effect after a pause",

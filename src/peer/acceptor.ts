@@ -1,6 +1,7 @@
 import { EarshotError } from "../errors.js";
 import type { Message } from "../message.js";
 import { Arena } from "../session/arena.js";
+import { BodyMemory } from "../session/body-memory.js";
 import type { Exchange } from "../session/session.js";
 import type { Listener, Transport } from "../transport/transport.js";
 import type { Hello } from "../wire/hello.js";
@@ -9,6 +10,7 @@ import { Budget } from "./budget.js";
 import { Connection } from "./connection.js";
 import type { ConnectionOwner, ConnectionSetup } from "./connection-setup.js";
 import { type DescriptorTable, duplicateAll } from "./descriptor.js";
+import { DirectHandling } from "./direct-handling.js";
 import { HandOver } from "./hand-over.js";
 import { Handling } from "./handling.js";
 import type { Notifier } from "./notify.js";
@@ -26,6 +28,9 @@ import type { Handler, ListenOptions, StreamHandler, StreamListenOptions } from 
 /** So many connections that cannot be let in are kept for the moment that it takes to tell them why they are refused. */
 const MAX_REFUSALS = 64;
 
+/** How a handler gets the bytes. */
+const BODIES = ["message", "borrowed", "stream"] as const;
+
 /** How long closing waits for the first bytes of those who have just connected. */
 const HEAR_OUT_MS = 100;
 
@@ -33,7 +38,7 @@ const HEAR_OUT_MS = 100;
 export class Acceptor implements ConnectionOwner {
   readonly logger: Logger;
   #address: string;
-  readonly #handling: Handling;
+  readonly #handling: Handling | DirectHandling;
   /** Nobody is asked for when it is missing: the mode of the socket file alone decides. */
   readonly #allow: Allow | undefined;
   readonly #maxConnections: number;
@@ -59,11 +64,13 @@ export class Acceptor implements ConnectionOwner {
     options: ListenOptions | StreamListenOptions,
     numbers: { readonly [K in keyof typeof LISTEN_DEFAULTS]: number },
   ) {
-    const app = checkApp(options.app);
+    const { contract } = options;
+    const app = checkApp(options.app, contract);
+    const body = checkChoice("body", options.body, BODIES);
     const limits = {
       ...numbers,
       maxDescriptors: descriptors === undefined ? 0 : numbers.maxDescriptors,
-      takesStreams: checkChoice<"message" | "stream">("body", options.body, ["message", "stream"]) === "stream",
+      takesStreams: body === "stream" || contract !== undefined,
     };
     this.logger = checkLogger(options.logger);
     this.#address = address;
@@ -76,15 +83,20 @@ export class Acceptor implements ConnectionOwner {
       greetings: greetingsOf(limits, app),
       app,
       arena: new Arena(),
+      bodies: body === "borrowed" ? new BodyMemory() : undefined,
       descriptors,
       budget: new Budget(numbers.maxBufferedBytes),
       owner: this,
     };
-    this.#handling = new Handling(handler, () => this.#address, descriptors, this.logger, limits.takesStreams);
+    this.#handling =
+      contract === undefined
+        ? new Handling(handler, () => this.#address, this.#setup, this.logger)
+        : new DirectHandling(contract.answer, () => this.#address);
     const canHandOver = options.handOver !== false;
     this.#handOver = new HandOver(
       () => (canHandOver && this.#phase === "open" ? this.#listener : undefined),
       () => this.#leaveToHeir(),
+      contract?.describe,
     );
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;

@@ -1,5 +1,6 @@
 import type { EarshotError } from "../errors.js";
 import type { Arena } from "../session/arena.js";
+import type { BodyMemory } from "../session/body-memory.js";
 import { FramedSession } from "../session/framed.js";
 import type { FramedMemory } from "../session/framed-options.js";
 import type { Greetings } from "../session/handshake.js";
@@ -18,6 +19,8 @@ export interface ConnectionSetup {
   readonly greetings: Greetings;
   readonly app: OwnApp;
   readonly arena: Arena;
+  /** Where large messages are only lent to their handlers. */
+  readonly bodies?: BodyMemory | undefined;
   readonly budget: Budget | undefined;
   /** Where the transport carries descriptors. */
   readonly descriptors: DescriptorTable | undefined;
@@ -42,7 +45,7 @@ export function makeSession(
   refusal: EarshotError | undefined,
   memory?: FramedMemory,
 ): Session {
-  const { role, limits, greetings, app, arena } = setup;
+  const { role, limits, greetings, app, arena, bodies } = setup;
   if (wire === "plain") return new PlainSession(role, host, limits);
-  return new FramedSession({ role, host, limits, greetings, app, arena, refusal, memory });
+  return new FramedSession({ role, host, limits, greetings, app, arena, bodies, refusal, memory });
 }

@@ -58,6 +58,11 @@ export class Context {
   }
 
   /** @internal */
+  static isAbandoned(context: Context): boolean {
+    return context.#goneBecause !== undefined;
+  }
+
+  /** @internal */
   static message(context: Context): Message | StreamedMessage {
     return context.#message;
   }

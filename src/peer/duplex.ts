@@ -9,27 +9,30 @@ import type { Inflow, Writer } from "./flow.js";
 export interface Duplex {
   readonly readable: ReadableStream<Uint8Array>;
   readonly writable: WritableStream<Uint8Array>;
-  /** Resolves when both are over: with the reason if they broke off. Never rejects. */
+  /**
+   * Resolves when both are over: when all is written and read, or at once, with the reason, when they break off. Never
+   * rejects.
+   */
   readonly closed: Promise<EarshotError | undefined>;
 }
 
 export function toDuplex(incoming: Inflow, outgoing: Writer): Duplex {
-  let onRead = (_error?: EarshotError) => {};
-  let onWritten = (_error?: EarshotError) => {};
-  const read = new Promise<EarshotError | undefined>((resolve) => {
+  let onRead = () => {};
+  let onWritten = (_reason?: EarshotError) => {};
+  const read = new Promise<void>((resolve) => {
     onRead = resolve;
   });
   const written = new Promise<EarshotError | undefined>((resolve) => {
     onWritten = resolve;
   });
-  return {
-    readable: toReadable(incoming, onRead),
-    writable: toWritable(outgoing, onWritten),
-    closed: Promise.all([read, written]).then(([error, other]) => error ?? other),
-  };
+  const closed = new Promise<EarshotError | undefined>((resolve) => {
+    outgoing.onClosed = resolve;
+    void read.then(() => written).then(resolve);
+  });
+  return { readable: toReadable(incoming, onRead), writable: toWritable(outgoing, onWritten), closed };
 }
 
-function toReadable(incoming: Inflow, onOver: (error?: EarshotError) => void): ReadableStream<Uint8Array> {
+function toReadable(incoming: Inflow, onOver: () => void): ReadableStream<Uint8Array> {
   const next = async () => {
     for (;;) {
       const chunk = incoming.read();
@@ -40,16 +43,11 @@ function toReadable(incoming: Inflow, onOver: (error?: EarshotError) => void): R
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
-        try {
-          const chunk = await next();
-          if (chunk !== undefined) controller.enqueue(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length));
-          else {
-            controller.close();
-            onOver();
-          }
-        } catch (error) {
-          onOver(error as EarshotError);
-          throw error;
+        const chunk = await next();
+        if (chunk !== undefined) controller.enqueue(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length));
+        else {
+          controller.close();
+          onOver();
         }
       },
       cancel() {
@@ -57,7 +55,7 @@ function toReadable(incoming: Inflow, onOver: (error?: EarshotError) => void): R
         onOver();
       },
     },
-    // One chunk ahead: so that an end is seen, and a failure told, also when nobody reads just now.
+    // One chunk ahead: so that an end is seen also when nobody reads just now.
     { highWaterMark: 1 },
   );
 }
@@ -79,7 +77,7 @@ function toWritable(outgoing: Writer, onOver: (error?: EarshotError) => void): W
       onOver();
     },
     abort(reason) {
-      outgoing.reset("CANCELLED", reason instanceof Error ? reason.message : String(reason));
+      outgoing.reset("CANCELLED", reason instanceof Error ? reason.message : String(reason), "", reason);
       onOver();
     },
   });

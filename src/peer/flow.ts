@@ -12,8 +12,8 @@ export interface Outflow {
   ready(): Promise<void>;
   /** No more comes. */
   end(): void;
-  /** Breaks off the whole exchange: the other side gets the failure. */
-  reset(code: FailureName, text: string, remoteCode?: string): void;
+  /** Breaks off the whole exchange: the other side gets the failure, and this side the cause. */
+  reset(code: FailureName, text: string, remoteCode?: string, cause?: unknown): void;
 }
 
 /** One direction of an exchange that the other side writes bit by bit. */
@@ -50,16 +50,21 @@ class Waiter {
   }
 }
 
+type Reset = (code: FailureName, text: string, remoteCode: string, cause: unknown) => void;
+
 /** An `Outflow` over a session's stream. */
 export class Writer implements Outflow {
   readonly #stream: OutgoingStream;
-  readonly #reset: (code: FailureName, text: string, remoteCode: string) => void;
+  readonly #reset: Reset;
   readonly #waiter = new Waiter();
   #error: EarshotError | undefined;
+  #isClosed = false;
   /** Nobody takes any more, and why. */
   onOver: ((reason: EarshotError) => void) | undefined;
+  /** The whole exchange is over, whatever is still unread of it: with the reason if it broke off. */
+  onClosed: ((error?: EarshotError) => void) | undefined;
 
-  constructor(stream: OutgoingStream, reset: (code: FailureName, text: string, remoteCode: string) => void) {
+  constructor(stream: OutgoingStream, reset: Reset) {
     this.#stream = stream;
     this.#reset = reset;
     stream.onChange = () => {
@@ -70,16 +75,17 @@ export class Writer implements Outflow {
   }
 
   get isOver(): boolean {
-    return this.#stream.isOver;
+    return this.#isClosed || this.#stream.isOver;
   }
 
   write(bytes: Uint8Array): boolean {
+    if (this.isOver) return false;
     this.#stream.write(bytes);
-    return !this.#stream.isFull && !this.#stream.isOver;
+    return !this.#stream.isFull;
   }
 
   ready(): Promise<void> {
-    if (this.#stream.isOver) return Promise.reject(this.#reason);
+    if (this.isOver) return Promise.reject(this.#reason);
     return this.#stream.isFull ? this.#waiter.wait() : Promise.resolve();
   }
 
@@ -87,14 +93,31 @@ export class Writer implements Outflow {
     this.#stream.end();
   }
 
-  reset(code: FailureName, text: string, remoteCode = ""): void {
-    this.#reset(code, text, remoteCode);
+  reset(code: FailureName, text: string, remoteCode = "", cause?: unknown): void {
+    this.#reset(code, text, remoteCode, cause);
   }
 
-  /** The exchange is over, and why. */
+  /** The exchange has broken off, and why. */
   fail(error: EarshotError): void {
-    this.#error ??= error;
-    if (this.#stream.isOver) this.#tellOver();
+    this.#close(error, error);
+  }
+
+  /** Whoever writes has finished: what was written still leaves, and nothing more is taken. */
+  finish(): void {
+    this.#stream.end();
+    const fact = "the handler has settled, which ended both directions";
+    this.#close(new EarshotError("CONNECTION_CLOSED", `Cannot send any more: ${fact}`));
+  }
+
+  #close(reason: EarshotError, error?: EarshotError): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#error ??= reason;
+    // Those who are told may be there only right after.
+    void Promise.resolve().then(() => {
+      this.#tellOver();
+      this.onClosed?.(error);
+    });
   }
 
   #tellOver(): void {

@@ -2,8 +2,9 @@ import { type EarshotError, failure } from "../errors.js";
 import type { Message } from "../message.js";
 import type { Estate, Listener } from "../transport/transport.js";
 import { sameUser } from "./allow.js";
-import { type Client, dialSystem } from "./client.js";
+import type { Client } from "./client.js";
 import type { Connection } from "./connection.js";
+import { dialSystem } from "./dial.js";
 import type { App } from "./options.js";
 
 /**
@@ -13,6 +14,7 @@ import type { App } from "./options.js";
  */
 const ASK = "hand-over";
 const TAKEN = "taken";
+const DESCRIBE = "describe";
 
 /** For the old server to answer; it does not involve its handlers. */
 const ANSWER_MS = 5_000;
@@ -26,11 +28,16 @@ export type SystemAnswer =
 export class HandOver {
   readonly #listener: () => Listener | undefined;
   readonly #leave: () => void;
+  readonly #describe: (() => string) | undefined;
   /** Who has the socket and has not said yet that it serves. */
   #heir: Connection | undefined;
 
-  /** @param leave called when the new server serves */
-  constructor(listener: () => Listener | undefined, leave: () => void) {
+  /**
+   * @param leave called when the new server serves
+   * @param describe the contract, if one is served
+   */
+  constructor(listener: () => Listener | undefined, leave: () => void, describe: (() => string) | undefined) {
+    this.#describe = describe;
     this.#listener = listener;
     this.#leave = leave;
   }
@@ -39,6 +46,7 @@ export class HandOver {
   answer(connection: Connection, message: Message): SystemAnswer {
     const order = readOrder(message);
     if (order === ASK) return this.#handOver(connection);
+    if (order === DESCRIBE && this.#describe !== undefined) return { data: this.#describe() };
     if (order !== TAKEN) return { code: "UNSUPPORTED", text: "this version does not know what is asked" };
     if (this.#heir !== connection) return { code: "UNSUPPORTED", text: "nothing was handed over" };
     this.#leave();

@@ -1,9 +1,11 @@
 import { EarshotError } from "../errors.js";
 import { type Descriptor, Message } from "../message.js";
+import type { BodyMemory } from "../session/body-memory.js";
 import { OutgoingStream } from "../session/outgoing-stream.js";
 import type { Exchange } from "../session/session.js";
 import { type Chunks, isChunks, pump, type SourceError } from "./chunks.js";
 import type { Connection } from "./connection.js";
+import type { ConnectionSetup } from "./connection-setup.js";
 import { Context } from "./context.js";
 import { type DescriptorTable, duplicateAll, ReceivedDescriptor } from "./descriptor.js";
 import { Reader, Writer } from "./flow.js";
@@ -21,19 +23,20 @@ export class Handling {
   readonly #table: DescriptorTable | undefined;
   readonly #logger: Logger;
   readonly #takesStreams: boolean;
+  readonly #bodies: BodyMemory | undefined;
 
   constructor(
     handler: Handler | StreamHandler,
     address: () => string,
-    table: DescriptorTable | undefined,
+    { descriptors, limits, bodies }: ConnectionSetup,
     logger: Logger,
-    takesStreams: boolean,
   ) {
     this.#handler = handler;
     this.#address = address;
-    this.#table = table;
+    this.#table = descriptors;
+    this.#bodies = bodies;
     this.#logger = logger;
-    this.#takesStreams = takesStreams;
+    this.#takesStreams = limits.takesStreams;
   }
 
   handle(connection: Connection, exchange: Exchange): void {
@@ -89,6 +92,7 @@ export class Handling {
 
   #reply(connection: Connection, exchange: Exchange, reply: unknown): void {
     if (exchange.received.length === 0 && !this.#takesStreams && isBody(reply)) {
+      this.#takeBack(exchange, reply);
       connection.reply(exchange, reply, NONE);
       return;
     }
@@ -101,6 +105,7 @@ export class Handling {
         const duplicates = duplicateAll(this.#table, descriptors);
         if (isChunks(data)) void this.#replyChunks(connection, exchange, data, duplicates);
         else {
+          this.#takeBack(exchange, data);
           message?.[Symbol.dispose]();
           connection.reply(exchange, data, duplicates);
         }
@@ -123,13 +128,16 @@ export class Handling {
       throw new EarshotError("INVALID_ARGUMENT", `Cannot reply: ${fact}`);
     }
     message?.[Symbol.dispose]();
-    writer.end();
+    writer.finish();
     connection.endReply(exchange);
   }
 
   #beginReply(connection: Connection, exchange: Exchange, descriptors: readonly number[]): Writer {
     const outgoing = new OutgoingStream();
-    const writer = new Writer(outgoing, (code, text, remoteCode) => connection.fail(exchange, code, text, remoteCode));
+    const writer = new Writer(outgoing, (code, text, remoteCode, cause) => {
+      connection.fail(exchange, code, text, remoteCode);
+      this.giveUp(exchange, new EarshotError("CANCELLED", `This side has broken off: ${text}`, { cause }));
+    });
     if (exchange.context instanceof Context) Context.onGone(exchange.context, (error) => writer.fail(error));
     connection.replyStream(exchange, outgoing, descriptors);
     return writer;
@@ -148,6 +156,7 @@ export class Handling {
       this.#fail(connection, exchange, (error as SourceError).cause);
       return;
     }
+    this.#takeBack(exchange, "");
     // What is sent may be made of the message: only now is nobody left to read it.
     if (exchange.context instanceof Context) Context.message(exchange.context)[Symbol.dispose]();
     connection.endReply(exchange);
@@ -157,10 +166,21 @@ export class Handling {
     this.#logger.error({ peer: connection.id, error }, "the handler failed");
     const code = error instanceof Error && "code" in error ? error.code : undefined;
     const text = describe(error instanceof Error ? error.message : error);
-    if (exchange.context instanceof Context) Context.message(exchange.context)[Symbol.dispose]();
+    this.#takeBack(exchange, "");
+    const message = exchange.context instanceof Context ? Context.message(exchange.context) : undefined;
+    message?.[Symbol.dispose]();
+    if (message instanceof StreamedMessage) {
+      const reason = new EarshotError("HANDLER_FAILED", `The handler failed: ${text}`, { cause: error });
+      StreamedMessage.accepted(message)?.fail(reason);
+    }
     // The handler of a stream is who finds out. An error of its own sends concerns other messages.
     const isTooLarge = error instanceof EarshotError && code === "MESSAGE_TOO_LARGE" && error.op === undefined;
     if (isTooLarge) connection.fail(exchange, code, text);
     else connection.fail(exchange, "HANDLER_FAILED", text, typeof code === "string" ? code : "");
+  }
+
+  /** The handler has settled: what it was only lent is used again. */
+  #takeBack({ message }: Exchange, reply: string | Uint8Array): void {
+    if (message !== undefined) this.#bodies?.takeBack(message, reply);
   }
 }

@@ -1,6 +1,6 @@
 import { EarshotError } from "../errors.js";
 import { Greetings } from "../session/handshake.js";
-import type { OwnApp, SessionLimits } from "../session/session.js";
+import type { OwnApp, OwnContract, SessionLimits } from "../session/session.js";
 import { FIRST_WINDOW_BYTES, MAX_DESCRIPTORS } from "../wire/frame.js";
 import { type AppInfo, MAX_APP_TEXT, ownHello } from "../wire/hello.js";
 
@@ -134,8 +134,8 @@ export function checkLogger(logger: Logger | undefined): Logger {
 }
 
 /** @throws EarshotError `INVALID_ARGUMENT` */
-export function checkApp(app: App | undefined): OwnApp {
-  if (app === undefined) return { info: undefined, objection: () => undefined };
+export function checkApp(app: App | undefined, contract?: OwnContract): OwnApp {
+  if (app === undefined) return { info: undefined, objection: () => undefined, contract };
   if (typeof app !== "object" || app === null) {
     throw new EarshotError("INVALID_ARGUMENT", `Cannot use app: ${String(app)}; it is an object with name and version`);
   }
@@ -145,7 +145,7 @@ export function checkApp(app: App | undefined): OwnApp {
     throw new EarshotError("INVALID_ARGUMENT", fact);
   }
   const info = { name: app.name, version: app.version };
-  return { info, objection: objectionOf(info, app.accepts) };
+  return { info, objection: objectionOf(info, app.accepts), contract };
 }
 
 function objectionOf(info: AppInfo, accepts: App["accepts"]): OwnApp["objection"] {
@@ -184,7 +184,7 @@ export function greetingsOf(limits: SessionLimits, app: OwnApp, features: readon
     ...(maxDescriptors > 0 ? { maxDescriptors } : {}),
     ...(takesStreams ? { windowBytes: FIRST_WINDOW_BYTES } : {}),
   };
-  return new Greetings(ownHello({ maxMessageBytes, maxInFlight, ...others }, app.info, features));
+  return new Greetings(ownHello({ maxMessageBytes, maxInFlight, ...others }, app.info, features, app.contract?.info));
 }
 
 export const SILENT: Logger = { debug() {}, info() {}, warn() {}, error() {} };

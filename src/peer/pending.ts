@@ -16,6 +16,8 @@ export interface Origin {
   readonly op: Operation;
   readonly address: string;
   readonly table: DescriptorTable | undefined;
+  /** Of a contract. */
+  readonly procedure?: string;
 }
 
 interface Limit {
@@ -74,8 +76,8 @@ export class Pending extends Request {
     this.descriptors = [];
     const cause = code === "CANCELLED" && signal?.aborted ? signal.reason : details.cause;
     const { remoteCode } = details;
-    const { op, address } = this.#origin;
-    return failure(code, op, address, this.#explain(code, fact), { delivery, cause, remoteCode });
+    const { op, address, procedure } = this.#origin;
+    return failure(code, op, address, this.#explain(code, fact), { delivery, cause, remoteCode, procedure });
   }
 
   #explain(code: ErrorCode, fact: string): string {

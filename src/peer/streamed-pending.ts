@@ -42,7 +42,7 @@ export class StreamedPending extends Pending {
     this.isStreamed = isStreamed;
     if (body === undefined) {
       this.outgoing = new OutgoingStream();
-      this.writer = new Writer(this.outgoing, (_code, text) => this.breakOff(text));
+      this.writer = new Writer(this.outgoing, (_code, text, _, cause) => this.breakOff(text, cause));
     }
   }
 

@@ -1,6 +1,6 @@
 import type { FailureName } from "../wire/failure.js";
+import type { Exchanges } from "./exchanges.js";
 import type { ExchangeParts } from "./framed-options.js";
-import type { Inbound } from "./inbound.js";
 import type { OutgoingStream } from "./outgoing-stream.js";
 import type { Output } from "./output.js";
 import { excessOf } from "./peer-limits.js";
@@ -8,12 +8,12 @@ import type { Body, Exchange } from "./session.js";
 
 /** What this side answers to the other side's messages. */
 export class Answers {
-  readonly #inbound: Inbound;
+  readonly #exchanges: Exchanges;
   readonly #output: Output<Exchange>;
   readonly #parts: ExchangeParts;
 
-  constructor(inbound: Inbound, output: Output<Exchange>, parts: ExchangeParts) {
-    this.#inbound = inbound;
+  constructor(exchanges: Exchanges, output: Output<Exchange>, parts: ExchangeParts) {
+    this.#exchanges = exchanges;
     this.#output = output;
     this.#parts = parts;
   }
@@ -23,7 +23,7 @@ export class Answers {
     // Who takes it bit by bit takes any size.
     const isStreamed = exchange.creditBytes >= 0;
     const excess = excessOf(memory, isStreamed ? "" : body, descriptors.length);
-    if (excess === undefined && this.#inbound.answer(exchange, body.length)) {
+    if (excess === undefined && this.#exchanges.answer(exchange, body.length)) {
       exchange.body = body;
       exchange.descriptors = descriptors;
       this.#output.push(exchange);
@@ -35,7 +35,7 @@ export class Answers {
   stream(exchange: Exchange, outgoing: OutgoingStream, descriptors: readonly number[]): void {
     const { memory, host } = this.#parts;
     const excess = excessOf(memory, "", descriptors.length);
-    if (excess === undefined && this.#inbound.beginReply(exchange)) {
+    if (excess === undefined && this.#exchanges.beginReply(exchange)) {
       exchange.outgoing = outgoing;
       exchange.descriptors = descriptors;
       this.#attach(exchange, outgoing);
@@ -48,16 +48,14 @@ export class Answers {
   }
 
   endStream(exchange: Exchange): void {
-    if (exchange.state === "replying") exchange.outgoing?.end();
-    else this.#inbound.leaveIfGone(exchange);
+    if (exchange.state === "handling") return;
+    exchange.outgoing?.end();
+    this.#exchanges.done(exchange);
     this.#parts.host.requestFlush();
   }
 
   fail(exchange: Exchange, code: FailureName, text: string, remoteCode: string): void {
-    if (this.#inbound.answer(exchange, 0)) {
-      this.#parts.writer.sendReset(exchange.id, code, text, remoteCode);
-      this.#inbound.broken(exchange);
-    }
+    if (this.#exchanges.break(exchange)) this.#parts.writer.sendReset(exchange.id, code, text, remoteCode);
     this.#parts.host.requestFlush();
   }
 
@@ -72,7 +70,7 @@ export class Answers {
       host.requestFlush();
     };
     outgoing.attach(streams.outgoing(wake));
-    if (exchange.isUnwanted) outgoing.stop();
-    if (outgoing.queuedBytes > 0 || outgoing.hasEnded) wake();
+    if (exchange.isStopped) outgoing.stop();
+    else if (outgoing.queuedBytes > 0 || outgoing.hasEnded) wake();
   }
 }

@@ -1,4 +1,5 @@
 import { Message } from "../message.js";
+import type { BodyMemory } from "./body-memory.js";
 
 /** A declared size is only believed this far before its bytes come. */
 const FIRST_CAPACITY = 1_048_576;
@@ -15,11 +16,16 @@ export class Assembly {
   windowBytes = 0;
 
   readonly #expected: number | undefined;
-  #buffer = EMPTY;
+  readonly #memory: BodyMemory | undefined;
+  #buffer: Buffer = EMPTY;
 
-  /** @param expected the size that was declared, at most what the limit allows; `undefined` when nobody knows. */
-  constructor(expected: number | undefined, now: number) {
+  /**
+   * @param expected the size that was declared, at most what the limit allows; `undefined` when nobody knows.
+   * @param memory where its message is only lent
+   */
+  constructor(expected: number | undefined, now: number, memory?: BodyMemory) {
     this.#expected = expected;
+    this.#memory = memory;
     this.windowStart = now;
   }
 
@@ -57,15 +63,18 @@ export class Assembly {
   }
 
   finish(): Message {
-    return new Message(this.#buffer, 0, this.length);
+    const message = new Message(this.#buffer, 0, this.length);
+    return this.#memory?.lend(message, this.#buffer) ?? message;
   }
 
   #grow(needed: number): void {
     const isFirst = this.#buffer.length === 0;
     const declared = isFirst ? Math.min(this.#expected ?? 0, FIRST_CAPACITY) : this.#buffer.length * 2;
     const wanted = Math.max(needed, declared);
-    const grown = Buffer.allocUnsafeSlow(Math.min(wanted, this.#expected ?? wanted));
+    const size = Math.min(wanted, this.#expected ?? wanted);
+    const grown = this.#memory?.take(size) ?? Buffer.allocUnsafeSlow(size);
     this.#buffer.copy(grown, 0, 0, this.length);
+    this.#memory?.give(this.#buffer);
     this.#buffer = grown;
   }
 }

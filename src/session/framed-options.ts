@@ -2,6 +2,7 @@ import type { EarshotError } from "../errors.js";
 import { FIRST_WINDOW_BYTES } from "../wire/frame.js";
 import type { Hello } from "../wire/hello.js";
 import type { Arena } from "./arena.js";
+import type { BodyMemory } from "./body-memory.js";
 import type { ControlWriter } from "./control-writer.js";
 import type { Greetings } from "./handshake.js";
 import type { BodyReader } from "./incoming.js";
@@ -15,6 +16,8 @@ export interface FramedOptions {
   readonly greetings: Greetings;
   readonly app: OwnApp;
   readonly arena: Arena;
+  /** Where large messages are only lent to their handlers. */
+  readonly bodies?: BodyMemory | undefined;
   /** Why a server has no place for this connection; said when both have greeted. */
   readonly refusal?: EarshotError | undefined;
   /** Of a session on the same connection that was let go because it rested. */

@@ -27,7 +27,7 @@ export function makeSides({ role, arena, host }: FramedOptions, parts: ExchangeP
   return {
     outbound: undefined,
     inbound,
-    answers: new Answers(inbound, output, parts),
+    answers: new Answers(inbound.exchanges, output, parts),
     output: output as Output<Outgoing>,
   };
 }

@@ -1,21 +1,21 @@
 import { EarshotError } from "../errors.js";
 import { FrameDecoder, type FrameSink, violation } from "../wire/decode.js";
-import { type Failure, type FailureName, isFailureName } from "../wire/failure.js";
+import { type FailureName, isFailureName } from "../wire/failure.js";
 import { Flag, FrameType } from "../wire/frame.js";
 import type { Answers } from "./answers.js";
-import { ControlReader, type ControlSink } from "./control-reader.js";
+import { Control, type ControlOwner } from "./control.js";
+import { ControlReader } from "./control-reader.js";
 import { ControlWriter } from "./control-writer.js";
 import { DescriptorQueue } from "./descriptors.js";
 import { FramedMemory, type FramedOptions } from "./framed-options.js";
 import { makeSides } from "./framed-sides.js";
-import { agree, PrefaceReader } from "./handshake.js";
+import { PrefaceReader } from "./handshake.js";
 import type { Inbound } from "./inbound.js";
 import { BodyReader } from "./incoming.js";
 import { Liveness, timedOut } from "./liveness.js";
 import type { Outbound } from "./outbound.js";
 import type { OutgoingStream } from "./outgoing-stream.js";
 import type { Output } from "./output.js";
-import { Pings } from "./pings.js";
 import type { Body, Exchange, Outgoing, Request, Session, SessionHost } from "./session.js";
 import { Streams } from "./streams.js";
 
@@ -23,7 +23,7 @@ import { Streams } from "./streams.js";
 const MAX_CONTROL_WAITING_BYTES = 65_536;
 
 /** The framed wire: routes frames to those who keep exchanges, pings and times. */
-export class FramedSession implements Session, FrameSink, ControlSink {
+export class FramedSession implements Session, FrameSink, ControlOwner {
   readonly wire = "framed";
   readonly #options: FramedOptions;
   readonly #host: SessionHost;
@@ -39,8 +39,8 @@ export class FramedSession implements Session, FrameSink, ControlSink {
   readonly #descriptors: DescriptorQueue;
   readonly #streams: Streams;
   #preface: PrefaceReader | undefined;
-  readonly #control = new ControlReader(this);
-  #pings: Pings | undefined;
+  readonly #control: Control;
+  readonly #controlReader: ControlReader;
   #phase: "open" | "closing" | "ended" = "open";
   #isPaused = false;
 
@@ -54,7 +54,7 @@ export class FramedSession implements Session, FrameSink, ControlSink {
     this.#liveness = new Liveness(limits, host.now(), memory.isGreeted);
     this.#descriptors = new DescriptorQueue(limits.maxDescriptors);
     if (!memory.isGreeted) this.#preface = new PrefaceReader();
-    this.#reader = new BodyReader(limits.maxMessageBytes, host, this.#streams);
+    this.#reader = new BodyReader(limits.maxMessageBytes, host, this.#streams, options.bodies);
     const exchanges = { host, limits, memory, reader: this.#reader, writer: this.#writer, streams: this.#streams };
     const sides = makeSides(options, exchanges);
     this.#inbound = sides.inbound;
@@ -62,13 +62,16 @@ export class FramedSession implements Session, FrameSink, ControlSink {
     this.#answers = sides.answers;
     this.#output = sides.output;
     this.#writer.output = this.#output;
+    this.#control = new Control(options, memory, this.#writer, sides, this);
+    this.#controlReader = new ControlReader(this.#control);
     if (options.role === "client") this.#writer.sendGreeting();
   }
 
   /** What to make the next session on this connection with, when there is nothing that this one must stay for. */
   get restingMemory(): FramedMemory | undefined {
     if (!this.#memory.isGreeted || this.#phase !== "open" || !this.isIdle || this.#isPaused) return undefined;
-    if (this.#inbound?.isHandling === true) return undefined;
+    if (this.#inbound?.exchanges.isHandling === true) return undefined;
+    if (this.#streams.heldBytes > 0) return undefined;
     const rests = this.#output.isEmpty && this.#output.isWritable && this.#decoder.isAtBoundary;
     return rests && this.#options.limits.idleTimeoutMs === 0 ? this.#memory : undefined;
   }
@@ -83,7 +86,7 @@ export class FramedSession implements Session, FrameSink, ControlSink {
   }
 
   get isCongested(): boolean {
-    return this.#inbound?.isCongested === true || this.#output.controlBytes > MAX_CONTROL_WAITING_BYTES;
+    return this.#inbound?.exchanges.isCongested === true || this.#output.controlBytes > MAX_CONTROL_WAITING_BYTES;
   }
 
   get isWaitingForPeer(): boolean {
@@ -92,7 +95,7 @@ export class FramedSession implements Session, FrameSink, ControlSink {
 
   get isIdle(): boolean {
     const hasExchanges = (this.#inbound ?? this.#outbound)?.isIdle === false;
-    return !hasExchanges && this.#descriptors.isEmpty && (this.#pings?.isEmpty ?? true);
+    return !hasExchanges && this.#descriptors.isEmpty && (this.#control.pings?.isEmpty ?? true);
   }
 
   receive(bytes: Buffer, descriptors?: readonly number[]): void {
@@ -129,7 +132,7 @@ export class FramedSession implements Session, FrameSink, ControlSink {
     this.#host.closeDescriptors(this.#descriptors.clear());
     for (const exchange of this.#inbound?.lost() ?? []) this.#host.onCallerGone(exchange, error);
     this.#outbound?.lost(error.code, error.message, error);
-    for (const ping of this.#pings?.expire(Infinity) ?? []) ping.onFailure(error.code, error.message, "unsent");
+    for (const ping of this.#control.pings?.expire(Infinity) ?? []) ping.onFailure(error.code, error.message, "unsent");
   }
 
   send(request: Request): void {
@@ -138,7 +141,7 @@ export class FramedSession implements Session, FrameSink, ControlSink {
 
   cancel(request: Request, code: "CANCELLED" | "TIMEOUT"): void {
     if (request.state === "settled") return;
-    if (this.#pings?.take(request)) request.onFailure(code, "", "unsent");
+    if (this.#control.pings?.take(request)) request.onFailure(code, "", "unsent");
     else this.#outbound?.cancel(request, code);
   }
 
@@ -163,8 +166,7 @@ export class FramedSession implements Session, FrameSink, ControlSink {
   }
 
   ping(request: Request): void {
-    this.#pings ??= new Pings(this.#memory);
-    this.#writer.send(this.#pings.begin(request));
+    this.#control.ping(request);
   }
 
   close(code: FailureName, text: string): void {
@@ -198,13 +200,13 @@ export class FramedSession implements Session, FrameSink, ControlSink {
     if (this.#phase === "ended") return Infinity;
     const own = this.#liveness.nextDeadline(this.isIdle, this.#isPaused);
     const exchanges = this.#inbound?.nextDeadline(this.#isPaused) ?? this.#outbound?.nextDeadline ?? Infinity;
-    return Math.min(own, exchanges, this.#pings?.nextDeadline ?? Infinity);
+    return Math.min(own, exchanges, this.#control.pings?.nextDeadline ?? Infinity);
   }
 
   tick(now: number): void {
     if (this.#phase === "ended") return;
     for (const request of this.#outbound?.takeDue(now) ?? []) this.cancel(request, "TIMEOUT");
-    for (const ping of this.#pings?.expire(now) ?? []) ping.onFailure("TIMEOUT", "", "unsent");
+    for (const ping of this.#control.pings?.expire(now) ?? []) ping.onFailure("TIMEOUT", "", "unsent");
     this.#guard(() => {
       for (const exchange of this.#inbound?.tick(now, this.#isPaused) ?? []) {
         this.#host.onCallerGone(exchange, new EarshotError("TIMEOUT", "The caller's deadline has passed"));
@@ -231,53 +233,15 @@ export class FramedSession implements Session, FrameSink, ControlSink {
   onPayload(frame: FrameDecoder, bytes: Buffer, start: number, end: number): void {
     const isMessage = frame.type === FrameType.OPEN || frame.type === FrameType.DATA;
     if (isMessage) (this.#inbound ?? this.#outbound)?.onPayload(frame, bytes, start, end);
-    else if (frame.type <= FrameType.STOP) this.#control.take(frame, bytes, start, end);
+    else if (frame.type <= FrameType.STOP) this.#controlReader.take(frame, bytes, start, end);
   }
 
-  onPing(payload: Buffer): void {
-    this.#writer.sendPong(payload);
-  }
-
-  onPong(payload: Buffer): void {
-    this.#pings?.onPong(payload);
-  }
-
-  onWindow(id: number, bytes: number): void {
-    const item = (this.#inbound ?? this.#outbound)?.find(id, "room for");
-    if (item !== undefined) this.#output.grant(item, bytes);
-    this.#host.requestFlush();
-  }
-
-  onStop(id: number): void {
-    const item = (this.#inbound ?? this.#outbound)?.find(id, "an end to");
-    if (item !== undefined) this.#output.stop(item);
-    this.#host.requestFlush();
-  }
-
-  onHello(payload: Buffer): void {
-    if (this.#memory.isGreeted) throw violation("a second HELLO");
-    const hello = this.#options.greetings.read(payload);
-    this.#writer.sendGreeting();
-    this.#memory.isSystemOnly = agree(this.#options.app, hello);
-    if (this.#options.refusal !== undefined) throw this.#options.refusal;
-    this.#memory.greeted(hello.limits);
+  onGreeted(): void {
     this.#liveness.greeted();
-    this.#outbound?.greeted();
-    this.#host.onGreeting(hello);
   }
 
-  onReset(id: number, failure: Failure): void {
-    this.#outbound?.onReset(id, failure);
-    const exchange = this.#inbound?.onReset(id);
-    if (exchange === undefined) return;
-    this.#host.onCallerGone(exchange, new EarshotError(failure.code, "The caller has given up"));
-  }
-
-  onGoAway(lastId: number, { code, text }: Failure): void {
-    this.#outbound?.refuseAfter(lastId, code, text);
-    for (const ping of this.#pings?.expire(Infinity) ?? []) ping.onFailure(code, text, "unsent");
+  onGoAway(): void {
     if (this.#phase === "open") this.#phase = "closing";
-    this.#host.onClosing(new EarshotError(code, text, { op: "receive" }));
   }
 
   /** Runs what may find that the other side broke the rules. */

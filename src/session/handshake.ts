@@ -27,7 +27,7 @@ export class PrefaceReader {
  * Makes sure that both sides suit.
  *
  * @returns whether the other side is going to send SYSTEM messages only
- * @throws EarshotError `VERSION_MISMATCH`, naming both sides and what to do
+ * @throws EarshotError `VERSION_MISMATCH`, `CONTRACT_MISMATCH`, naming both sides and what to do
  */
 export function agree(own: OwnApp, other: Hello): boolean {
   const [oldest, newest] = other.versions;
@@ -39,6 +39,8 @@ export function agree(own: OwnApp, other: Hello): boolean {
   if (other.features.includes(SYSTEM_FEATURE)) return true;
   const objection = own.objection(other.app);
   if (objection !== undefined) throw mismatch(objection);
+  const mismatched = own.contract?.objection(other.contract);
+  if (mismatched !== undefined) throw new EarshotError("CONTRACT_MISMATCH", mismatched);
   return false;
 }
 

@@ -30,18 +30,18 @@ export class IdTable<T> {
 
   get(id: number): T | undefined {
     const place = (id - 1) / 2;
-    if (place >= this.#end) return undefined;
+    if (place >= this.#end || (id & 1) === 0) return undefined;
     if (place < this.#first) return this.#old?.get(id);
     return this.#ring[place & (this.#ring.length - 1)];
   }
 
   /**
    * @returns `undefined` for one that is over
-   * @throws EarshotError `PROTOCOL_VIOLATION` for one that never began: it is above `lastId`
+   * @throws EarshotError `PROTOCOL_VIOLATION` for one that never began: it is above `lastId`, or even
    */
   find(id: number, lastId: number, what: string): T | undefined {
     const value = this.get(id);
-    if (value !== undefined || id <= lastId) return value;
+    if (value !== undefined || (id <= lastId && (id & 1) === 1)) return value;
     throw violation(`${what} exchange ${id}, which was not opened`);
   }
 

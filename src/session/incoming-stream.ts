@@ -1,3 +1,4 @@
+import type { EarshotError } from "../errors.js";
 import { violation } from "../wire/decode.js";
 
 /** Less room than this is not worth a read of its own. */
@@ -13,6 +14,11 @@ export interface IncomingOwner {
   onRead(stream: IncomingStream, bytes: number): void;
   /** The reader wants no more. */
   onStop(stream: IncomingStream): void;
+}
+
+/** What a side that does not keep to its credit is told. */
+export function tooMuch(): EarshotError {
+  return violation("more bytes of a message than this side has room for");
 }
 
 /**
@@ -51,6 +57,11 @@ export class IncomingStream {
     this.sizeBytes = sizeBytes;
   }
 
+  /** How many have come and were not read, those of a frame that is half there included. */
+  get unreadBytes(): number {
+    return this.bufferedBytes + (this.#partial === undefined ? 0 : this.#partialBytes);
+  }
+
   /** What came first and was not read; its memory is the reader's. `undefined` when there is nothing now. */
   read(): Buffer | undefined {
     const chunk = this.#chunks[this.#head];
@@ -69,16 +80,21 @@ export class IncomingStream {
   /** Reads no more. */
   stop(): void {
     if (this.isStopped) return;
+    this.discard();
+    if (!this.hasEnded && !this.isOver) this.#owner.onStop(this);
+  }
+
+  /** For the session: nobody will read it. */
+  discard(): void {
     this.isStopped = true;
     this.#drop();
-    if (!this.hasEnded && !this.isOver) this.#owner.onStop(this);
   }
 
   /** For the session: a part of a frame has come, and `remaining` bytes of the same frame are on their way. */
   receive(bytes: Buffer, start: number, end: number, remaining: number): void {
     const count = end - start;
     if (this.isStopped) return;
-    if (count + remaining > this.windowBytes) throw violation("more bytes of a message than this side has room for");
+    if (count + remaining > this.windowBytes) throw tooMuch();
     this.windowBytes -= count;
     this.receivedBytes += count;
     if (this.sizeBytes !== undefined && this.receivedBytes + remaining > this.sizeBytes) {

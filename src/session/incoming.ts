@@ -2,7 +2,8 @@ import { Message } from "../message.js";
 import { type FrameDecoder, readU64, violation } from "../wire/decode.js";
 import { DEADLINE_BYTES, FIRST_WINDOW_BYTES, Flag, SIZE_BYTES, WINDOW_BYTES } from "../wire/frame.js";
 import { Assembly } from "./assembly.js";
-import type { IncomingStream } from "./incoming-stream.js";
+import type { BodyMemory } from "./body-memory.js";
+import { type IncomingStream, tooMuch } from "./incoming-stream.js";
 import type { Streams } from "./streams.js";
 
 /** Small messages that came in one read share a copy of it, up to this size: one allocation, and little kept by accident. */
@@ -34,6 +35,7 @@ export class BodyReader {
   readonly #maxMessageBytes: number;
   readonly #clock: Clock;
   readonly #streams: Streams;
+  readonly #memory: BodyMemory | undefined;
   #fieldBytes = 0;
   #fields: Buffer | undefined;
   #fieldsRead = 0;
@@ -46,10 +48,12 @@ export class BodyReader {
   #copy: Buffer | undefined;
   #copyStart = 0;
 
-  constructor(maxMessageBytes: number, clock: Clock, streams: Streams) {
+  /** @param memory where large messages are only lent */
+  constructor(maxMessageBytes: number, clock: Clock, streams: Streams, memory?: BodyMemory) {
     this.#maxMessageBytes = maxMessageBytes;
     this.#streams = streams;
     this.#clock = clock;
+    this.#memory = memory;
   }
 
   /** What was borrowed for the last read is gone; call it before each. */
@@ -91,13 +95,14 @@ export class BodyReader {
         incoming.incoming = this.#streams.begin(frame.exchange, expected);
         return this.#pass(frame, incoming.incoming, bytes, offset, end);
       }
+      if (incoming.isStreamed && this.#bodyBytes > FIRST_WINDOW_BYTES) throw tooMuch();
       if (!incoming.isStreamed && (expected ?? this.#bodyBytes) > this.#maxMessageBytes) return "too-large";
       if (isLast && this.#isWholeInFrame && end - offset === this.#bodyBytes) {
         if (expected !== this.#bodyBytes)
           throw violation(`a message ${this.#sizeBytes > this.#bodyBytes ? "shorter" : "longer"} than it says`);
         return this.#copyOut(bytes, offset, end);
       }
-      incoming.assembly = new Assembly(expected, this.#clock.now());
+      incoming.assembly = new Assembly(expected, this.#clock.now(), this.#memory);
     }
     if (!incoming.isStreamed && incoming.assembly.length + end - offset > this.#maxMessageBytes) return "too-large";
     return this.#append(frame, incoming.assembly, bytes, offset, end, isLast);

@@ -159,7 +159,7 @@ export class Outbound implements OutputOwner<Request> {
       request.replyDescriptors = NONE;
       request.onReplyStream(request.incoming, replyDescriptors);
     }
-    if (progress === "more") return;
+    if (progress === "more" || request.state === "settled") return;
     this.#current = undefined;
     if (progress === "ended") {
       this.#endReply(request);

@@ -101,6 +101,7 @@ export class OutgoingStream {
   stop(): void {
     this.hasEnded = true;
     this.discard();
+    this.#owner?.wake();
   }
 
   #gather(bytes: Uint8Array): void {

@@ -66,6 +66,7 @@ export class Output<T extends Outgoing> {
   }
 
   push(item: T): void {
+    if (item.isStopped) item.body = "";
     if (typeof item.body === "string" && item.body.length * UTF8_MAX > COPY_BYTES) item.body = Buffer.from(item.body);
     this.#small.push(item);
   }
@@ -82,11 +83,11 @@ export class Output<T extends Outgoing> {
     this.wake(item);
   }
 
-  /** The other side takes no more of an item: only its end is still sent, or will be. */
+  /** The other side takes no more of an item, whether it has begun, waits, or is still to come: only its end is sent. */
   stop(item: T): void {
+    item.isStopped = true;
     if (item.outgoing !== undefined) item.outgoing.stop();
-    else if (item.sentBytes > 0 && typeof item.body !== "string") item.body = item.body.subarray(0, item.sentBytes);
-    else item.isUnwanted = true;
+    else item.body = typeof item.body === "string" ? "" : item.body.subarray(0, item.sentBytes);
     this.wake(item);
   }
 
@@ -95,7 +96,7 @@ export class Output<T extends Outgoing> {
     return [...this.#turns.waiting, ...this.#small.items()];
   }
 
-  /** Takes back an item that has not begun. */
+  /** Takes back an item that is not out. */
   dropWaiting(item: T): void {
     if (!this.#turns.drop(item)) this.#small.drop(item);
   }

@@ -1,3 +1,4 @@
+import type { OutgoingStream } from "./outgoing-stream.js";
 import type { Outgoing, SessionHost } from "./session.js";
 
 const NOTHING = Buffer.alloc(0);
@@ -42,7 +43,7 @@ export class PlainOutput {
     if (this.#item === undefined || this.isDone) return;
     const { outgoing } = this.#item;
     while (this.isWritable && this.heldBytes > 0) {
-      const chunks = outgoing === undefined ? this.#takeRest() : take(outgoing);
+      const chunks = outgoing === undefined ? this.#takeRest() : take(this.#item, outgoing);
       this.isWritable = this.#host.write(chunks);
     }
     this.blockedSince = this.isWritable ? Infinity : Math.min(this.blockedSince, this.#host.now());
@@ -71,8 +72,10 @@ export class PlainOutput {
   }
 }
 
-function take(outgoing: NonNullable<Outgoing["outgoing"]>): Uint8Array[] {
+function take(item: Outgoing, outgoing: OutgoingStream): Uint8Array[] {
   const chunks: Uint8Array[] = [];
-  outgoing.take(Math.min(PIECE_BYTES, outgoing.queuedBytes), (chunk) => chunks.push(chunk));
+  const bytes = Math.min(PIECE_BYTES, outgoing.queuedBytes);
+  outgoing.take(bytes, (chunk) => chunks.push(chunk));
+  item.sentBytes += bytes;
   return chunks;
 }

@@ -1,17 +1,12 @@
 import { EarshotError } from "../errors.js";
 import { Message } from "../message.js";
-import { Assembly } from "./assembly.js";
-import { type IncomingOwner, IncomingStream } from "./incoming-stream.js";
 import type { OutgoingStream } from "./outgoing-stream.js";
+import { PlainInput } from "./plain-input.js";
 import { PlainOutput } from "./plain-output.js";
-import { MIN_PROGRESS_BYTES } from "./progress.js";
 import { type Body, Exchange, type Request, type Session, type SessionHost, type SessionLimits } from "./session.js";
 
+const EMPTY_MESSAGE = "an empty message: it has no bytes to come";
 const EMPTY = new Message(Buffer.alloc(0), 0, 0);
-/** With so much of a stream unread nothing more is read. */
-const FULL_BYTES = 524_288;
-/** A stream is read straight into memory of this size, until less than a quarter is left. */
-const READ_BYTES = 65_536;
 
 /** What this side is doing: a server takes a message and answers it; a client sends one and takes the answer. */
 type State =
@@ -22,43 +17,37 @@ type State =
   | { readonly kind: "ended" };
 
 /** The plain wire: all bytes of a connection, until their end, are one message; all bytes back are the reply. */
-export class PlainSession implements Session, IncomingOwner {
+export class PlainSession implements Session {
   readonly wire = "plain";
   readonly #host: SessionHost;
   readonly #limits: SessionLimits;
   readonly #startedAt: number;
+  readonly #input: PlainInput;
   readonly #output: PlainOutput;
   #state: State;
-  /** What comes in is collected here, or handed on as a stream. */
-  #assembly: Assembly | undefined;
-  #incoming: IncomingStream | undefined;
-  #spare: Buffer | undefined;
   #isPaused = false;
 
   constructor(role: "client" | "server", host: SessionHost, limits: SessionLimits) {
     this.#host = host;
     this.#limits = limits;
     this.#startedAt = host.now();
+    this.#input = new PlainInput(host, limits.maxMessageBytes, () => this.#stopReading());
     this.#output = new PlainOutput(host);
     this.#state = role === "server" ? { kind: "receiving" } : { kind: "new" };
   }
 
   readInto(): Buffer | undefined {
-    if (this.#incoming === undefined) return this.#assembly?.spare(this.#limits.maxMessageBytes);
-    if (this.#incoming.isOver || this.#incoming.isStopped) return undefined;
-    this.#spare ??= Buffer.allocUnsafeSlow(READ_BYTES);
-    return this.#spare;
+    return this.#input.readInto();
   }
 
   get heldBytes(): number {
-    const received = (this.#assembly?.length ?? 0) + (this.#incoming?.bufferedBytes ?? 0);
+    const received = this.#input.heldBytes;
     if (this.#state.kind !== "handling" || this.#output.isDone) return received;
-    const { message, body } = this.#state.exchange;
-    return received + (message?.byteLength ?? 0) + body.length + this.#output.heldBytes;
+    return received + (this.#state.exchange.message?.byteLength ?? 0) + this.#output.heldBytes;
   }
 
   get isCongested(): boolean {
-    return (this.#incoming?.bufferedBytes ?? 0) >= FULL_BYTES;
+    return this.#input.isFull;
   }
 
   get isIdle(): boolean {
@@ -66,47 +55,39 @@ export class PlainSession implements Session, IncomingOwner {
   }
 
   get isWaitingForPeer(): boolean {
-    return this.#assembly !== undefined || !this.#output.isWritable;
+    return this.#input.isCollecting || !this.#output.isWritable;
   }
 
   get #isUntouched(): boolean {
-    return this.#state.kind === "receiving" && this.#assembly === undefined;
+    return this.#state.kind === "receiving" && !this.#input.isCollecting;
   }
 
   receive(bytes: Buffer, descriptors?: readonly number[]): void {
     if (descriptors !== undefined) this.#host.closeDescriptors(descriptors);
     const state = this.#state;
-    if (this.#incoming !== undefined) this.#pass(this.#incoming, bytes);
-    else if (state.kind === "receiving" && this.#limits.takesStreams) {
+    const { stream } = this.#input;
+    if (stream !== undefined) {
+      if (!stream.isOver) this.#input.pass(stream, bytes);
+    } else if (state.kind === "receiving" && this.#limits.takesStreams) {
       const exchange = this.#begin();
-      exchange.incoming = this.#incoming = new IncomingStream(this, 1, Infinity, undefined);
-      this.#pass(this.#incoming, bytes);
+      exchange.incoming = this.#input.begin();
+      this.#input.pass(exchange.incoming, bytes);
       this.#host.onExchange(exchange);
     } else if (state.kind === "awaiting" && state.request.isStreamed) {
-      state.request.incoming = this.#incoming = new IncomingStream(this, 1, Infinity, undefined);
-      this.#pass(this.#incoming, bytes);
-      state.request.onReplyStream(this.#incoming, []);
+      const incoming = this.#input.begin();
+      state.request.incoming = incoming;
+      this.#input.pass(incoming, bytes);
+      state.request.onReplyStream(incoming, []);
     } else if (state.kind === "receiving" || state.kind === "awaiting") this.#collect(bytes);
   }
 
-  #pass(incoming: IncomingStream, bytes: Buffer): void {
-    const spare = this.#spare;
-    if (spare === undefined || bytes.buffer !== spare.buffer) {
-      incoming.give(Buffer.from(bytes));
-      return;
-    }
-    incoming.give(bytes);
-    this.#spare = (spare.length - bytes.length) * 4 < READ_BYTES ? undefined : spare.subarray(bytes.length);
-  }
-
   #collect(bytes: Buffer): void {
-    this.#assembly ??= new Assembly(undefined, this.#host.now());
-    const limit = this.#limits.maxMessageBytes;
-    if (this.#assembly.length + bytes.length <= limit) {
-      this.#assembly.append(bytes, 0, bytes.length);
-      return;
+    try {
+      this.#input.collect(bytes);
+    } catch (error) {
+      if (!(error instanceof EarshotError)) throw error;
+      this.cut(error);
     }
-    this.cut(new EarshotError("MESSAGE_TOO_LARGE", `The message has more than ${limit} bytes (maxMessageBytes)`));
   }
 
   receiveEnd(): void {
@@ -115,13 +96,11 @@ export class PlainSession implements Session, IncomingOwner {
       this.cut(new EarshotError("CONNECTION_LOST", "the other side ended before it had the whole message"));
       return;
     }
-    const message = this.#assembly?.finish();
-    this.#assembly = undefined;
-    this.#incoming?.end();
+    const message = this.#input.end();
     if (state.kind === "awaiting") {
       this.#state = { kind: "ended" };
       state.request.state = "settled";
-      if (this.#incoming === undefined) state.request.onReply(message ?? EMPTY, []);
+      if (this.#input.stream === undefined) state.request.onReply(message ?? EMPTY, []);
       state.request.onOver();
       this.#host.abort(undefined);
     } else if (state.kind === "receiving" && message !== undefined) {
@@ -142,14 +121,23 @@ export class PlainSession implements Session, IncomingOwner {
   }
 
   lost(error: EarshotError): void {
+    this.#breakOff(error);
+  }
+
+  /** Nothing more comes or goes; those who wait for it are told why. */
+  #breakOff(error: EarshotError): void {
     const state = this.#state;
-    this.#close();
-    if (state.kind === "handling" && (state.exchange.state === "handling" || state.exchange.state === "replying")) {
-      state.exchange.state = "gone";
-      this.#host.onCallerGone(state.exchange, error);
-    } else if (state.kind === "awaiting") {
+    const { isRead } = this.#input;
+    this.#state = { kind: "ended" };
+    this.#input.close();
+    this.#output.discard();
+    if (state.kind === "awaiting") {
       state.request.state = "settled";
       state.request.onFailure(error.code, error.message, "unknown", { cause: error });
+    } else if (state.kind === "handling") {
+      const isAwaited = state.exchange.state === "handling" || state.exchange.state === "replying";
+      if (isAwaited) state.exchange.state = "gone";
+      if (isAwaited || isRead) this.#host.onCallerGone(state.exchange, error);
     }
   }
 
@@ -157,12 +145,7 @@ export class PlainSession implements Session, IncomingOwner {
     if (this.#state.kind !== "new") throw new Error("a plain connection carries one message");
     const fact = impossible(request);
     if (fact !== undefined) {
-      request.state = "settled";
-      this.#host.closeDescriptors(request.descriptors);
-      request.descriptors = [];
-      request.outgoing?.discard();
-      request.onFailure("UNSUPPORTED", `the plain wire cannot carry ${fact}`, "unsent");
-      this.#finish();
+      this.#refuse(request, fact);
       return;
     }
     request.state = "sent";
@@ -174,7 +157,9 @@ export class PlainSession implements Session, IncomingOwner {
   cancel(request: Request, code: "CANCELLED" | "TIMEOUT"): void {
     if (request.state === "settled") return;
     request.state = "settled";
-    this.#close();
+    this.#state = { kind: "ended" };
+    this.#input.close();
+    this.#output.discard();
     request.onFailure(code, "", "unknown");
     this.#host.abort(undefined);
   }
@@ -186,21 +171,24 @@ export class PlainSession implements Session, IncomingOwner {
   reply(exchange: Exchange, body: Body, descriptors: readonly number[] = []): void {
     this.#host.closeDescriptors(descriptors);
     if (descriptors.length > 0) this.fail(exchange);
-    else if (exchange.state === "handling") {
-      exchange.state = "answered";
-      exchange.body = body;
-      this.#host.requestFlush();
-    }
+    if (exchange.state !== "handling") return;
+    exchange.state = "answered";
+    exchange.body = body;
+    this.#output.begin(exchange);
+    this.#host.requestFlush();
   }
 
   replyStream(exchange: Exchange, outgoing: OutgoingStream, descriptors: readonly number[] = []): void {
     this.#host.closeDescriptors(descriptors);
     if (descriptors.length > 0) this.fail(exchange);
-    if (exchange.state === "handling") {
-      exchange.state = "replying";
-      exchange.outgoing = outgoing;
-      this.#host.requestFlush();
-    } else outgoing.discard();
+    if (exchange.state !== "handling") {
+      outgoing.discard();
+      return;
+    }
+    exchange.state = "replying";
+    exchange.outgoing = outgoing;
+    this.#output.begin(exchange);
+    this.#host.requestFlush();
   }
 
   endReply(exchange: Exchange): void {
@@ -212,7 +200,10 @@ export class PlainSession implements Session, IncomingOwner {
   fail(exchange: Exchange): void {
     if (exchange.state !== "handling" && exchange.state !== "replying") return;
     exchange.state = "gone";
-    this.cut(undefined);
+    this.#state = { kind: "ended" };
+    this.#input.close();
+    this.#output.discard();
+    this.#host.abort(undefined);
   }
 
   ping(request: Request): void {
@@ -224,11 +215,21 @@ export class PlainSession implements Session, IncomingOwner {
     if (this.isIdle && this.#state.kind !== "ended") this.#finish();
   }
 
+  /** @param fact what the wire cannot carry */
+  #refuse(request: Request, fact: string): void {
+    request.state = "settled";
+    this.#host.closeDescriptors(request.descriptors);
+    request.descriptors = [];
+    request.outgoing?.discard();
+    request.onFailure("UNSUPPORTED", `the plain wire cannot carry ${fact}`, "unsent");
+    this.#finish();
+  }
+
   flush(): void {
     const state = this.#state;
-    if (state.kind === "handling" && !this.#output.hasBegun) {
-      if (state.exchange.state !== "answered" && state.exchange.state !== "replying") return;
-      this.#output.begin(state.exchange);
+    if (state.kind === "awaiting" && isEmpty(state.request)) {
+      this.#refuse(state.request, EMPTY_MESSAGE);
+      return;
     }
     if (state.kind !== "ended") this.#output.flush();
     if (state.kind === "handling" && this.#output.isDone) state.exchange.state = "answered";
@@ -240,7 +241,7 @@ export class PlainSession implements Session, IncomingOwner {
 
   paused(is: boolean): void {
     this.#isPaused = is;
-    if (!is && this.#assembly !== undefined) this.#assembly.windowStart = this.#host.now();
+    if (!is) this.#input.restartWindow();
   }
 
   get nextDeadline(): number {
@@ -250,7 +251,7 @@ export class PlainSession implements Session, IncomingOwner {
     if (state.kind === "awaiting") return state.request.deadlineAt;
     if (this.#isUntouched) return handshakeTimeoutMs > 0 ? this.#startedAt + handshakeTimeoutMs : Infinity;
     if (messageTimeoutMs === 0) return Infinity;
-    const window = this.#isPaused ? Infinity : (this.#assembly?.windowStart ?? Infinity);
+    const window = this.#isPaused ? Infinity : this.#input.windowStart;
     return Math.min(window, this.#output.blockedSince) + messageTimeoutMs;
   }
 
@@ -261,25 +262,14 @@ export class PlainSession implements Session, IncomingOwner {
       this.cancel(state.request, "TIMEOUT");
       return;
     }
-    const assembly = this.#assembly;
-    if (assembly !== undefined && assembly.windowBytes >= MIN_PROGRESS_BYTES) {
-      assembly.windowStart = now;
-      assembly.windowBytes = 0;
-      return;
-    }
-    const fact = this.#isUntouched ? "nothing came" : assembly ? "the message does not go on" : "the reply is not read";
+    if (this.#input.hasProgressed(now)) return;
+    const what = this.#input.isCollecting ? "the message does not go on" : "the reply is not read";
+    const fact = this.#isUntouched ? "nothing came" : what;
     this.cut(new EarshotError("TIMEOUT", `Cannot go on with the connection: ${fact}`));
   }
 
-  onHeld(): void {}
-
-  /** What is held has changed, and with it whether more is read. */
-  onRead(): void {
-    this.#host.requestFlush();
-  }
-
   /** This wire has no word for it: a server skips what comes, a client hangs up. */
-  onStop(): void {
+  #stopReading(): void {
     if (this.#state.kind === "awaiting") this.cancel(this.#state.request, "CANCELLED");
   }
 
@@ -288,25 +278,18 @@ export class PlainSession implements Session, IncomingOwner {
     this.#host.end();
   }
 
-  #close(): void {
-    this.#state = { kind: "ended" };
-    this.#assembly = undefined;
-    this.#incoming?.close();
-    this.#output.discard();
-  }
-
-  cut(error: EarshotError | undefined): void {
-    const state = this.#state;
-    this.#close();
-    if (state.kind === "awaiting" && error !== undefined) {
-      state.request.state = "settled";
-      state.request.onFailure(error.code, error.message, "unknown", { cause: error });
-    }
+  cut(error: EarshotError): void {
+    this.#breakOff(error);
     this.#host.abort(error);
   }
 }
 
 function impossible({ body, descriptors, outgoing }: Request): string | undefined {
-  if (body.length === 0 && outgoing === undefined) return "an empty message: it has no bytes to come";
+  if (body.length === 0 && outgoing === undefined) return EMPTY_MESSAGE;
   return descriptors.length > 0 ? "descriptors" : undefined;
+}
+
+/** A stream that has ended without a byte. */
+function isEmpty({ outgoing, sentBytes }: Request): boolean {
+  return outgoing?.hasEnded === true && outgoing.queuedBytes === 0 && sentBytes === 0;
 }

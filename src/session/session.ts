@@ -1,7 +1,7 @@
 import type { Delivery, EarshotError, ErrorCode } from "../errors.js";
 import type { Message } from "../message.js";
 import type { FailureName } from "../wire/failure.js";
-import type { AppInfo, Hello } from "../wire/hello.js";
+import type { AppInfo, ContractInfo, Hello } from "../wire/hello.js";
 import type { Assembly } from "./assembly.js";
 import type { IncomingStream } from "./incoming-stream.js";
 import type { OutgoingStream } from "./outgoing-stream.js";
@@ -121,6 +121,14 @@ export interface OwnApp {
   readonly info: AppInfo | undefined;
   /** Returns what is wrong with the other side's application, or `undefined` when nothing is. */
   readonly objection: (other: AppInfo | undefined) => string | undefined;
+  readonly contract?: OwnContract | undefined;
+}
+
+/** The contract that this side serves or calls. */
+export interface OwnContract {
+  readonly info: ContractInfo;
+  /** As for `OwnApp`; of the contract of the other side. */
+  readonly objection: (other: ContractInfo | undefined) => string | undefined;
 }
 
 const NONE: readonly number[] = [];
@@ -134,10 +142,10 @@ export abstract class Outgoing {
   sentBytes = 0;
   /** How much more of it the other side takes now; -1 for all. */
   creditBytes = -1;
+  /** The other side has said that it takes no more of it. */
+  isStopped = false;
   /** All of it is out. */
   isOut = false;
-  /** The other direction is not read: for a request its reply, for an exchange what the other side has said of this one. */
-  isUnwanted = false;
   /** Whether the other direction is wanted as a stream, unless it fits one frame; and that stream. */
   isStreamed = false;
   incoming: IncomingStream | undefined = undefined;
@@ -172,6 +180,8 @@ export abstract class Request extends Outgoing {
   deadlineMs = -1;
   isReplyBegun = false;
   isReplyEnded = false;
+  /** Nobody reads the reply any more. */
+  isUnwanted = false;
   replyDescriptors: readonly number[] = NONE;
 
   /** @param descriptors came with the reply, and are the receiver's to close */
@@ -197,6 +207,8 @@ export class Exchange extends Outgoing {
   /** What the session's user keeps with it. */
   context: unknown = undefined;
   heldBytes = 0;
+  /** Its handler is done with it. */
+  isHandled = false;
   /** Came with the message; from `onExchange` on they are the host's to close. */
   received: readonly number[] = NONE;
 

@@ -46,10 +46,7 @@ export class Streams implements IncomingOwner {
   /** Nothing more of it comes. */
   close(stream: IncomingStream): void {
     stream.close();
-    const target = this.#targets?.get(stream);
-    if (target === undefined) return;
-    this.#targets?.delete(stream);
-    this.#poolBytes += target - FIRST_WINDOW_BYTES;
+    this.#giveBack(stream);
   }
 
   onHeld(bytes: number): void {
@@ -59,8 +56,11 @@ export class Streams implements IncomingOwner {
   onRead(stream: IncomingStream): void {
     // Also when nothing is granted: what is held has changed.
     this.#host.requestFlush();
-    if (stream.isOver) return;
-    const free = (this.#targets?.get(stream) ?? FIRST_WINDOW_BYTES) - stream.windowBytes - stream.bufferedBytes;
+    if (stream.isOver) {
+      this.#giveBack(stream);
+      return;
+    }
+    const free = (this.#targets?.get(stream) ?? FIRST_WINDOW_BYTES) - stream.windowBytes - stream.unreadBytes;
     if (free < FIRST_WINDOW_BYTES / 2) return;
     const granted = free + this.#widen(stream);
     // Few large grants instead of many small ones.
@@ -72,6 +72,16 @@ export class Streams implements IncomingOwner {
   onStop(stream: IncomingStream): void {
     this.close(stream);
     this.#writer.sendStop(stream.exchange);
+  }
+
+  /** Of what a stream that is over got of the pool, it keeps what it still takes up. */
+  #giveBack(stream: IncomingStream): void {
+    const target = this.#targets?.get(stream);
+    if (target === undefined) return;
+    const kept = Math.max(FIRST_WINDOW_BYTES, stream.unreadBytes);
+    if (kept > FIRST_WINDOW_BYTES) this.#targets?.set(stream, kept);
+    else this.#targets?.delete(stream);
+    this.#poolBytes += target - kept;
   }
 
   /** It is read: it gets what is customary, as far as there is any. */

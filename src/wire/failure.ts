@@ -14,6 +14,8 @@ export const FailureCode = {
   VERSION_MISMATCH: 7,
   PEER_REFUSED: 8,
   UNSUPPORTED: 9,
+  CONTRACT_MISMATCH: 10,
+  UNKNOWN_PROCEDURE: 11,
 } as const satisfies Partial<Record<ErrorCode, number>>;
 
 export type FailureName = keyof typeof FailureCode;
@@ -49,13 +51,18 @@ export function encodeFailure(type: number, exchange: number, failure: Failure):
   return encodeControl(type, exchange, payload);
 }
 
+/** The name of a code. */
+export function decodeFailureCode(code: number): FailureName {
+  return NAMES.get(code) ?? "CONNECTION_CLOSED";
+}
+
 /** Unknown codes read as `CONNECTION_CLOSED`, so that later versions may add some. */
 export function decodeFailure(payload: Buffer): Failure {
   if (payload.length < 4) throw violation("a failure of fewer than 4 bytes");
   const textStart = 4 + payload.readUInt16LE(2);
   if (textStart > payload.length) throw violation("a failure whose fields are longer than its frame");
   return {
-    code: NAMES.get(payload.readUInt16LE(0)) ?? "CONNECTION_CLOSED",
+    code: decodeFailureCode(payload.readUInt16LE(0)),
     remoteCode: payload.toString("utf8", 4, textStart),
     text: payload.toString("utf8", textStart),
   };

@@ -8,6 +8,11 @@ export interface AppInfo {
   readonly version: string;
 }
 
+/** The contract that a side serves or calls, and the codecs that it takes. */
+export interface ContractInfo extends AppInfo {
+  readonly codecs: readonly string[];
+}
+
 /** What each side says first. */
 export interface Hello {
   /** The oldest and the newest protocol version that it speaks. */
@@ -23,6 +28,7 @@ export interface Hello {
     readonly windowBytes?: number;
   };
   readonly app: AppInfo | undefined;
+  readonly contract?: ContractInfo | undefined;
 }
 
 /** A caller that sends nothing but SYSTEM messages, so that no version of the application need suit it. */
@@ -31,6 +37,7 @@ export const SYSTEM_FEATURE = "system";
 /** The longest name or version of an application, in UTF-16 units. */
 export const MAX_APP_TEXT = 256;
 const MAX_FEATURES = 64;
+const MAX_CODECS = 16;
 
 /** The preface and the HELLO frame: the first bytes of a direction. */
 export function encodeGreeting(hello: Hello): Buffer {
@@ -38,8 +45,13 @@ export function encodeGreeting(hello: Hello): Buffer {
   return Buffer.concat([PREFACE, encodeControl(FrameType.HELLO, 0, payload)]);
 }
 
-export function ownHello(limits: Hello["limits"], app: AppInfo | undefined, features: readonly string[] = []): Hello {
-  return { versions: [PROTOCOL_VERSION, PROTOCOL_VERSION], features, limits, app };
+export function ownHello(
+  limits: Hello["limits"],
+  app: AppInfo | undefined,
+  features: readonly string[] = [],
+  contract?: ContractInfo,
+): Hello {
+  return { versions: [PROTOCOL_VERSION, PROTOCOL_VERSION], features, limits, app, contract };
 }
 
 /** @throws EarshotError `PROTOCOL_VIOLATION` if it is not what PROTOCOL.md says. Unknown members are ignored. */
@@ -63,7 +75,8 @@ export function decodeHello(payload: Buffer): Hello {
       ...(limits.maxDescriptors === undefined ? {} : { maxDescriptors: asCount(limits.maxDescriptors) }),
       ...(limits.windowBytes === undefined ? {} : { windowBytes: asWindow(limits.windowBytes) }),
     },
-    app: asApp(value.app),
+    app: asApp(value.app, "application"),
+    contract: asContract(value.contract),
   };
 }
 
@@ -92,12 +105,18 @@ function asWindow(value: unknown): number {
   return bytes;
 }
 
-function asApp(value: unknown): AppInfo | undefined {
+function asApp(value: unknown, what: string): AppInfo | undefined {
   if (value === undefined || value === null) return undefined;
   const { name, version } = asRecord(value);
-  if (typeof name !== "string" || typeof version !== "string") throw violation("a HELLO with a wrong application");
-  if (name.length > MAX_APP_TEXT || version.length > MAX_APP_TEXT) {
-    throw violation("a HELLO with too long an application");
-  }
+  if (typeof name !== "string" || typeof version !== "string") throw violation(`a HELLO with a wrong ${what}`);
+  if (name.length > MAX_APP_TEXT || version.length > MAX_APP_TEXT) throw violation(`a HELLO with too long a ${what}`);
   return { name, version };
+}
+
+function asContract(value: unknown): ContractInfo | undefined {
+  const info = asApp(value, "contract");
+  if (info === undefined) return undefined;
+  const { codecs } = asRecord(value);
+  if (!Array.isArray(codecs) || codecs.length > MAX_CODECS) throw violation("a HELLO with wrong codecs");
+  return { ...info, codecs: codecs.filter((codec) => typeof codec === "string") };
 }

@@ -37,6 +37,11 @@ test("the exit codes are a promise", () => {
     VERSION_MISMATCH: 4,
     PROTOCOL_VIOLATION: 1,
     INVALID_JSON: 1,
+    CONTRACT_MISMATCH: 4,
+    UNKNOWN_PROCEDURE: 2,
+    INVALID_INPUT: 4,
+    INVALID_OUTPUT: 5,
+    PROCEDURE_FAILED: 5,
     SYSTEM_ERROR: 1,
   });
 });

@@ -21,8 +21,11 @@ function comments(name: string, kind: string, path: string): string[] {
 }
 
 test("every example has a test", () => {
-  const tested = ["daemon.js", "fastify.js", "hello.js", "plain-text.js", "systemd"];
+  const tested = ["daemon.js", "fastify.js", "guests", "hello.js", "plain-text.js", "systemd"];
   assert.deepEqual(readdirSync(`${ROOT}examples`).sort(), tested);
+  const tests = readdirSync(`${ROOT}test/examples/guests`).filter((name) => name.endsWith(".test.ts"));
+  const guests = tests.map((name) => name.replace(".test.ts", ".js"));
+  assert.deepEqual(readdirSync(`${ROOT}examples/guests`).sort(), guests.sort());
 });
 
 test("hello.js says hello", LIMIT, async (t) => {

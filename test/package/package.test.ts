@@ -106,6 +106,35 @@ test("README's program in TypeScript type-checks", LIMIT, async () => {
   await typeCheck("second.ts", block("ts"));
 });
 
+test("a program with a contract type-checks without any other package", LIMIT, async () => {
+  const text = `import { EarshotError } from "earshot";
+import { clientOf, connect, contract, isError, procedure, serve, type } from "earshot/contract";
+export const echo = contract("echo", "1.0.0", {
+  say: procedure({ input: type<string>(), output: type<string>(), errors: { No: type<number>() } }),
+  count: procedure({ input: type<number>(), yields: type<number>() }),
+});
+const server = await serve("a", echo, { say: async (text) => text.trim(), count: (upTo) => Array(upTo).keys() });
+const api = await connect("a", echo, { timeoutMs: 5 });
+for await (const number of api.count(3)) number.toFixed();
+api.say("a").catch((error) => isError(echo.say, error, "No") && error.data.toFixed());
+await clientOf(api).close();
+await server.close();
+export { EarshotError };
+`;
+  await typeCheck("contract.ts", text);
+});
+
+test("both entry points have the same error class", LIMIT, async () => {
+  const text = `import { EarshotError } from "earshot";
+import { connect, contract } from "earshot/contract";
+const error = await connect(${JSON.stringify(join(site.directory, "none"))}, contract("a", "1.0.0", {})).catch((error) => error);
+console.log(error instanceof EarshotError, error.code);
+`;
+  writeFileSync(join(site.project, "same.mjs"), text);
+  const { stdout } = await succeed(process.execPath, ["same.mjs"]);
+  assert.equal(stdout.toString(), "true NO_SERVER\n");
+});
+
 test("a program that uses the package wrongly does not type-check", LIMIT, async () => {
   const wrong = `import { dial, listen } from "earshot";
 // @ts-expect-error a reply is no number

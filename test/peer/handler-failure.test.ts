@@ -76,7 +76,10 @@ test("a handler that returns what is no reply fails: null, a number, an object, 
       const error = await rejection(client.send("a"));
       assert.equal(error.code, "HANDLER_FAILED");
       assert.equal(error.remoteCode, "INVALID_ARGUMENT");
-      assert.match(error.message, /a reply is a string, a Uint8Array or nothing; the handler returned \w+/);
+      assert.match(
+        error.message,
+        /a reply is a string, a Uint8Array, an async iterable of these, or nothing; the handler returned \w+/,
+      );
     }
   }
 });

@@ -48,7 +48,7 @@ test("everything of one turn leaves in one write, in the order of sending", () =
 
 test("mixed sizes keep their bytes: copied, referenced and cut ones side by side", () => {
   const pair = connect({ server: { limits: { maxInFlight: 1_000 } } });
-  const sizes = [0, 1, 8_191, 8_192, 8_193, 65_536, 131_072, 131_073, 262_144, 400_000, 3, 20_000];
+  const sizes = [0, 1, 8_191, 8_192, 8_193, 65_536, 65_537, 131_072, 131_073, 262_144, 400_000, 3, 20_000];
   const requests = sizes.map((size, index) => pair.client.send(pattern(size, index)));
   pair.settle();
   for (const exchange of pair.server.host.exchanges) pair.server.session.reply(exchange, exchange.message!.bytes);
@@ -95,15 +95,19 @@ test("no frame of a large message is longer than 128 KiB, and the first declares
   assert.equal(Buffer.from(frames[0]!.payload, "hex").readBigUInt64LE(0), 1_000_000n);
 });
 
-test("128 KiB are still one frame, one byte more is cut", () => {
-  for (const [size, count] of [
-    [131_072, 1],
-    [131_073, 2],
+test("65,536 bytes are one frame without a size, one byte more says its size and is cut like any large message", () => {
+  for (const [size, lines] of [
+    [65_536, ["OPEN+END 1 of 65536"]],
+    [65_537, ["OPEN+END+SIZE 1 of 65545"]],
+    [131_040, ["OPEN+END+SIZE 1 of 131048"]],
+    [131_041, ["OPEN+SIZE 1 of 131048", 'DATA+END 1 "\\u0000"']],
   ] as const) {
     const pair = connect();
-    pair.client.send(pattern(size));
+    const body = pattern(size);
+    body[131_040] = 0;
+    pair.client.send(body);
     pair.client.flush();
-    assert.equal(framesOf(pair.client.host.written).length, count);
+    assert.deepEqual(describe(pair.client.host.written), lines);
   }
 });
 

@@ -3,6 +3,7 @@ import { Arena } from "../../src/session/arena.js";
 import { FramedSession } from "../../src/session/framed.js";
 import type { FramedMemory } from "../../src/session/framed-options.js";
 import { Greetings } from "../../src/session/handshake.js";
+import { OutgoingStream } from "../../src/session/outgoing-stream.js";
 import { PlainSession } from "../../src/session/plain.js";
 import type { Body, OwnApp, Session, SessionLimits } from "../../src/session/session.js";
 import { type AppInfo, type Hello, ownHello } from "../../src/wire/hello.js";
@@ -43,9 +44,12 @@ function limitsOf(role: Role, options: EndOptions): SessionLimits {
 
 export function makeFramed(role: Role, host: FakeHost, options: EndOptions = {}): FramedSession {
   const limits = limitsOf(role, options);
-  const { maxMessageBytes, maxInFlight } = limits;
+  const { maxMessageBytes, maxInFlight, takesStreams } = limits;
   const { app: info, objection = () => undefined, refusal, memory } = options;
-  const hello = { ...ownHello({ maxMessageBytes, maxInFlight }, info), ...options.hello };
+  const taken = takesStreams
+    ? { maxMessageBytes: Number.MAX_SAFE_INTEGER, maxInFlight, windowBytes: 65_536 }
+    : { maxMessageBytes, maxInFlight };
+  const hello = { ...ownHello(taken, info), ...options.hello };
   return new FramedSession({
     role,
     host,
@@ -140,6 +144,29 @@ export class End {
     return request;
   }
 
+  /** A message that is written bit by bit. */
+  sendStream(deadlineAt?: number): FakeRequest & { outgoing: OutgoingStream } {
+    const request = Object.assign(new FakeRequest("", deadlineAt), { outgoing: new OutgoingStream() });
+    this.session.send(request);
+    return request;
+  }
+
+  /** A message whose reply is wanted as a stream. */
+  ask(body: Body = "hello", deadlineAt?: number): FakeRequest {
+    const request = new FakeRequest(body, deadlineAt);
+    request.isStreamed = true;
+    this.session.send(request);
+    return request;
+  }
+
+  /** Both directions of it are streams. */
+  open(deadlineAt?: number): FakeRequest & { outgoing: OutgoingStream } {
+    const request = Object.assign(new FakeRequest("", deadlineAt), { outgoing: new OutgoingStream() });
+    request.isStreamed = true;
+    this.session.send(request);
+    return request;
+  }
+
   isPaused = false;
 
   lose(error = new EarshotError("CONNECTION_LOST", "the other side has closed the connection")): void {
@@ -222,8 +249,8 @@ export class Pair {
       to.lose();
       hasMoved = true;
     }
-    // Whoever has ended its own direction and seen the other's end is done.
-    if (to.host.isEnded && to.hasSeenEnd && !to.host.isLost) {
+    // Whoever has ended its own direction, all of it out, and seen the other's end is done.
+    if (to.host.isEnded && to.hasSeenEnd && !to.host.isBlocked && !to.host.isLost) {
       to.lose();
       hasMoved = true;
     }

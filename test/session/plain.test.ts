@@ -4,10 +4,14 @@ import { pattern } from "../support/bytes.js";
 import { FakeRequest } from "../support/host.js";
 import { makePlain, Pair } from "./pair.js";
 import { testSession } from "./suite.js";
+import { testSessionStreams } from "./suite-streams.js";
+import { testSessionStreamsLost } from "./suite-streams-lost.js";
 import { testSessionTimes } from "./suite-times.js";
 
 testSession("plain", makePlain);
 testSessionTimes("plain", makePlain);
+testSessionStreams("plain", makePlain);
+testSessionStreamsLost("plain", makePlain);
 
 test("all bytes until the end are one message, all bytes back the reply", () => {
   const pair = new Pair(makePlain);

@@ -2,12 +2,15 @@ import { pattern } from "../support/bytes.js";
 import { decodeFrames, encodeFrame, type Frame, preface } from "../wire/reference.js";
 
 /** Numbers as PROTOCOL.md gives them, so that these tests speak the wire and not the code. */
-export const TYPE = { HELLO: 1, OPEN: 2, DATA: 3, RESET: 4, PING: 5, PONG: 6, GOAWAY: 7 };
+export const TYPE = { HELLO: 1, OPEN: 2, DATA: 3, RESET: 4, PING: 5, PONG: 6, GOAWAY: 7, WINDOW: 8, STOP: 9 };
 export const END = 1;
 export const DEADLINE = 2;
 export const SIZE = 4;
+export const SYSTEM = 8;
+/** The flag; the frame is `TYPE.WINDOW`. */
+export const WINDOW = 16;
 
-const NAMES = ["?", "HELLO", "OPEN", "DATA", "RESET", "PING", "PONG", "GOAWAY"];
+const NAMES = ["?", "HELLO", "OPEN", "DATA", "RESET", "PING", "PONG", "GOAWAY", "WINDOW", "STOP"];
 const FAILURES = [
   "CLOSED",
   "CANCELLED",
@@ -49,6 +52,17 @@ export function goAway(lastExchange: number, code: number, text = ""): Buffer {
   return reset(lastExchange, code, text, "", TYPE.GOAWAY);
 }
 
+/** So many bytes more of an exchange. */
+export function credit(exchange: number, bytes: number): Buffer {
+  const field = Buffer.alloc(4);
+  field.writeUInt32LE(bytes);
+  return frame(TYPE.WINDOW, 0, exchange, field);
+}
+
+export function stop(exchange: number): Buffer {
+  return frame(TYPE.STOP, 0, exchange);
+}
+
 /** A message in many frames. @param sizes of the pieces */
 export function openInPieces(exchange: number, sizes: readonly number[], declared?: number): Buffer {
   const size = Buffer.alloc(declared === undefined ? 0 : 8);
@@ -73,10 +87,12 @@ export function framesOf(bytes: Buffer): readonly Frame[] {
 /** What was written, one line for each frame: `OPEN+END 1 "hello"`, `RESET 1 CANCELLED`, `DATA 1 of 131052`. */
 export function describe(bytes: Buffer): string[] {
   return framesOf(bytes).map(({ type, flags, exchange, payload }) => {
-    const flagNames = ["END", "DEADLINE", "SIZE"].filter((_, bit) => (flags & (1 << bit)) !== 0);
+    const flagNames = ["END", "DEADLINE", "SIZE", "SYSTEM", "WINDOW"].filter((_, bit) => (flags & (1 << bit)) !== 0);
     const name = [NAMES[type] ?? `type ${type}`, ...flagNames].join("+");
     const body = Buffer.from(payload, "hex");
     if (type === TYPE.HELLO) return name;
+    if (type === TYPE.STOP) return `${name} ${exchange}`;
+    if (type === TYPE.WINDOW) return `${name} ${exchange} ${body.readUInt32LE()}`;
     if (type === TYPE.RESET || type === TYPE.GOAWAY) return `${name} ${exchange} ${FAILURES[body.readUInt16LE(0)]}`;
     return `${name} ${exchange} ${body.length > 100 ? `of ${body.length}` : JSON.stringify(body.toString())}`;
   });

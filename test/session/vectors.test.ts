@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { OutgoingStream } from "../../src/session/outgoing-stream.js";
 import type { Exchange, Session } from "../../src/session/session.js";
 import { byteByByte, cutAt, hex, unhex } from "../support/bytes.js";
 import { FakeClock } from "../support/clock.js";
@@ -13,7 +14,9 @@ import {
 } from "../wire/vectors.js";
 import { End, type EndOptions, makeFramed, makePlain, type Role } from "./pair.js";
 
-const OPTIONS: EndOptions = { limits: { maxMessageBytes: 1_000, maxInFlight: 8 } };
+const LIMITS = { maxMessageBytes: 1_000, maxInFlight: 8 };
+
+type Kind = Pick<ConversationVector, "wire" | "streams">;
 
 /** All that can be seen of a session from outside, once it has had all its input. */
 interface Outcome {
@@ -26,7 +29,17 @@ interface Outcome {
 
 /** How the vectors' server handles a message. */
 function echo(session: Session, exchange: Exchange): void {
-  const { message } = exchange;
+  const { message, incoming } = exchange;
+  if (incoming !== undefined) {
+    const outgoing = new OutgoingStream();
+    session.replyStream(exchange, outgoing);
+    incoming.onChange = () => {
+      for (let chunk = incoming.read(); chunk !== undefined; chunk = incoming.read()) outgoing.write(chunk);
+      if (incoming.hasEnded) session.endReply(exchange);
+    };
+    incoming.onChange();
+    return;
+  }
   assert.notEqual(message, undefined);
   if (message?.text() === "fail") session.fail(exchange, "HANDLER_FAILED", "as you wish", "EFAIL");
   else session.reply(exchange, message!.bytes);
@@ -37,20 +50,32 @@ function bodyOf({ text, hex: digits, repeat, times }: MessageVector): string | U
   return repeat === undefined ? (text ?? "") : repeat.repeat(times ?? 1);
 }
 
-function start(wire: string, role: Role, messages: readonly MessageVector[]): [End, FakeRequest[]] {
-  const end = new End(role, new FakeClock(), wire === "framed" ? makeFramed : makePlain, OPTIONS);
+function start({ wire, streams = false }: Kind, role: Role, messages: readonly MessageVector[]): [End, FakeRequest[]] {
+  const hello = role === "server" && streams ? { limits: { ...LIMITS, windowBytes: 65_536 } } : {};
+  const options: EndOptions = { limits: { ...LIMITS, takesStreams: role === "server" && streams }, hello };
+  const end = new End(role, new FakeClock(), wire === "framed" ? makeFramed : makePlain, options);
   end.host.onMessage = (exchange) => echo(end.session, exchange);
   const requests = messages.map((message) => {
-    const { deadlineMs = Infinity } = message;
-    return end.send(bodyOf(message), end.host.now() + deadlineMs);
+    const { deadlineMs = Infinity, stream, body } = message;
+    const deadlineAt = end.host.now() + deadlineMs;
+    if (stream === undefined && body === undefined) return end.send(bodyOf(message), deadlineAt);
+    if (stream === undefined) return end.ask(bodyOf(message), deadlineAt);
+    const request = body === undefined ? end.sendStream(deadlineAt) : end.open(deadlineAt);
+    for (const piece of stream) {
+      request.outgoing.write(Buffer.from(piece));
+      end.flush();
+    }
+    request.outgoing.end();
+    return request;
   });
   if (role === "client") end.flush();
   return [end, requests];
 }
 
 /** Everything comes in one turn, in these pieces; then the input ends. */
-function run(wire: string, role: Role, pieces: readonly Buffer[], messages: readonly MessageVector[] = []): Outcome {
-  const [end, requests] = start(wire, role, messages);
+function run(kind: Kind, role: Role, pieces: readonly Buffer[], messages: readonly MessageVector[] = []): Outcome {
+  const { wire } = kind;
+  const [end, requests] = start(kind, role, messages);
   const { host, session } = end;
   end.receive(...pieces);
   // The plain wire ends a message by ending the input.
@@ -71,28 +96,30 @@ function eachCut(bytes: Buffer): (readonly Buffer[])[] {
   return [...Array.from(bytes, (_, index) => cutAt(bytes, [index])), byteByByte(bytes)];
 }
 
-for (const { name, wire, messages, client, server, replies } of conversationVectors) {
+for (const vector of conversationVectors) {
+  const { name, messages, client, server, replies } = vector;
   test(`a server holds the conversation: ${name}`, () => {
-    const outcome = run(wire, "server", [unhex(client)]);
+    const outcome = run(vector, "server", [unhex(client)]);
     assert.equal(outcome.written, server);
     assert.equal(outcome.heldBytes, 0);
-    for (const pieces of eachCut(unhex(client))) assert.deepEqual(run(wire, "server", pieces), outcome);
+    for (const pieces of eachCut(unhex(client))) assert.deepEqual(run(vector, "server", pieces), outcome);
   });
 
   if (messages === undefined) continue;
   test(`a client holds the conversation: ${name}`, () => {
-    const outcome = run(wire, "client", [unhex(server)], messages);
+    const outcome = run(vector, "client", [unhex(server)], messages);
     assert.equal(outcome.written, client);
     assert.deepEqual(outcome.outcomes, replies);
-    for (const pieces of eachCut(unhex(server))) assert.deepEqual(run(wire, "client", pieces, messages), outcome);
+    for (const pieces of eachCut(unhex(server))) assert.deepEqual(run(vector, "client", pieces, messages), outcome);
   });
 }
 
-function refuse(role: Role, { hex: digits, error }: ViolationVector): void {
-  const messages = role === "client" ? [{ text: "hello" }] : [];
+function refuse(role: Role, { hex: digits, error, streams = false }: ViolationVector): void {
+  const asked: MessageVector = streams ? { text: "hello", body: "stream" } : { text: "hello" };
+  const messages = role === "client" ? [asked] : [];
   const bytes = unhex(digits);
   const cut = (pieces: readonly Buffer[]) => {
-    const [end, requests] = start("framed", role, messages);
+    const [end, requests] = start({ wire: "framed", streams }, role, messages);
     end.receive(...pieces);
     end.flush();
     const { host } = end;
@@ -102,10 +129,8 @@ function refuse(role: Role, { hex: digits, error }: ViolationVector): void {
     return { events: host.events, message: host.error?.message, outcomes, written: hex(host.written) };
   };
   const outcome = cut([bytes]);
-  assert.deepEqual(
-    outcome.outcomes,
-    messages.map(() => `${error} unknown`),
-  );
+  // A reply that has begun as a stream is broken off.
+  for (const each of outcome.outcomes) assert.match(each, new RegExp(`^(stream, )?${error} unknown$`));
   for (const pieces of eachCut(bytes)) assert.deepEqual(cut(pieces), outcome);
 }
 
@@ -117,9 +142,10 @@ for (const vector of violationVectors) {
 }
 
 test("turn by turn, with a flush after each byte, every answer is the same", () => {
-  for (const { name, wire, client } of conversationVectors as readonly ConversationVector[]) {
+  for (const vector of conversationVectors) {
+    const { name, wire, client } = vector;
     const at = (pieces: readonly Buffer[], isFlushedEach: boolean): FakeHost => {
-      const [end] = start(wire, "server", []);
+      const [end] = start(vector, "server", []);
       for (const piece of pieces) {
         end.receive(piece);
         if (isFlushedEach) end.flush();
@@ -131,6 +157,7 @@ test("turn by turn, with a flush after each byte, every answer is the same", () 
     const once = at([unhex(client)], false);
     const often = at(byteByByte(unhex(client)), true);
     assert.deepEqual(often.events, once.events, name);
-    assert.equal(often.written.length, once.written.length, name);
+    // What is written to a stream leaves with the next flush, so that more flushes make more frames.
+    if (vector.streams !== true) assert.equal(often.written.length, once.written.length, name);
   }
 });

@@ -13,6 +13,8 @@ export class FakeRequest extends Request {
   stream: IncomingStream | undefined;
   received: readonly number[] = [];
   fact = "";
+  /** How often it was told that both of its directions are over. */
+  overs = 0;
   details: FailureDetails | undefined;
   readonly #onSettled: (() => void) | undefined;
 
@@ -40,6 +42,10 @@ export class FakeRequest extends Request {
     this.received = descriptors;
     this.outcomes.push("stream");
     this.#onSettled?.();
+  }
+
+  override onOver(): void {
+    this.overs++;
   }
 
   override onFailure(code: ErrorCode, fact: string, delivery: Delivery, details?: FailureDetails): void {
@@ -149,10 +155,7 @@ export class FakeHost implements SessionHost {
     assert.ok(!this.isLost, "an exchange after lost");
     assert.ok(!this.exchanges.includes(exchange), "an exchange that comes twice");
     this.exchanges.push(exchange);
-    const { message } = exchange;
-    assert.ok(message !== undefined);
-    const content = message.byteLength > 100 ? `of ${message.byteLength}` : JSON.stringify(message.text());
-    this.events.push(`exchange ${exchange.id} ${content}`);
+    this.events.push(`exchange ${exchange.id} ${contentOf(exchange)}`);
     this.onMessage?.(exchange);
   }
 
@@ -163,4 +166,11 @@ export class FakeHost implements SessionHost {
   onClosing(error: EarshotError): void {
     this.events.push(`closing ${error.code}`);
   }
+}
+
+/** A message comes whole, or else as a stream; never as both, nor as neither. */
+function contentOf({ message, incoming }: Exchange): string {
+  assert.equal(message === undefined, incoming !== undefined);
+  if (message === undefined) return "as a stream";
+  return message.byteLength > 100 ? `of ${message.byteLength}` : JSON.stringify(message.text());
 }

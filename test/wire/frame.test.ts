@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FrameDecoder, readU64 } from "../../src/wire/decode.js";
-import { encodeControl, headBytes, MAX_HEAD_BYTES, writeHead, writeU64 } from "../../src/wire/encode.js";
+import { encodeControl, encodeWindow, headBytes, MAX_HEAD_BYTES, writeHead, writeU64 } from "../../src/wire/encode.js";
 import { decodeFailure, encodeFailure, FailureCode, type FailureName } from "../../src/wire/failure.js";
 import * as frame from "../../src/wire/frame.js";
 import { decodeHello } from "../../src/wire/hello.js";
@@ -11,9 +11,12 @@ import { decodeFrames, type Frame } from "./reference.js";
 import { type FrameVector, frameVectors, violationVectors } from "./vectors.js";
 
 test("every number of the wire is what PROTOCOL.md says", () => {
-  assert.deepEqual({ ...frame.FrameType }, { HELLO: 1, OPEN: 2, DATA: 3, RESET: 4, PING: 5, PONG: 6, GOAWAY: 7 });
-  assert.deepEqual({ ...frame.Flag }, { END: 0x01, DEADLINE: 0x02, SIZE: 0x04, SYSTEM: 0x08 });
-  assert.deepEqual({ ...frame.KNOWN_FLAGS }, { 1: 0, 2: 15, 3: 5, 4: 0, 5: 0, 6: 0, 7: 0 });
+  assert.deepEqual(
+    { ...frame.FrameType },
+    { HELLO: 1, OPEN: 2, DATA: 3, RESET: 4, PING: 5, PONG: 6, GOAWAY: 7, WINDOW: 8, STOP: 9 },
+  );
+  assert.deepEqual({ ...frame.Flag }, { END: 0x01, DEADLINE: 0x02, SIZE: 0x04, SYSTEM: 0x08, WINDOW: 0x10 });
+  assert.deepEqual({ ...frame.KNOWN_FLAGS }, { 1: 0, 2: 31, 3: 5, 4: 0, 5: 0, 6: 0, 7: 0, 8: 0, 9: 0 });
   assert.equal(hex(frame.PREFACE), "c165617273686f74");
   const { PREFACE, FrameType, Flag, KNOWN_FLAGS, maxPayloadBytes, ...numbers } = frame;
   assert.deepEqual(numbers, {
@@ -25,7 +28,9 @@ test("every number of the wire is what PROTOCOL.md says", () => {
     OPTIONAL_FLAGS: 0xe0,
     DEADLINE_BYTES: 4,
     SIZE_BYTES: 8,
+    WINDOW_BYTES: 4,
     PING_BYTES: 8,
+    FIRST_WINDOW_BYTES: 65_536,
     MAX_PAYLOAD_BYTES: 262_144,
     MAX_CONTROL_PAYLOAD_BYTES: 16_384,
     MAX_EXCHANGE: 9_007_199_254_740_991,
@@ -34,8 +39,8 @@ test("every number of the wire is what PROTOCOL.md says", () => {
 });
 
 test("every type has its longest payload", () => {
-  const longest = [1, 2, 3, 4, 5, 6, 7, 0x80, 0xff].map((type) => frame.maxPayloadBytes(type));
-  assert.deepEqual(longest, [16_384, 262_144, 262_144, 16_384, 8, 8, 16_384, 262_144, 262_144]);
+  const longest = [1, 2, 3, 4, 5, 6, 7, 8, 9, 0x80, 0xff].map((type) => frame.maxPayloadBytes(type));
+  assert.deepEqual(longest, [16_384, 262_144, 262_144, 16_384, 8, 8, 16_384, 4, 0, 262_144, 262_144]);
 });
 
 test("every failure has its code", () => {
@@ -65,7 +70,7 @@ test("a u64 reads as it was written, up to 2^53 - 1", () => {
   }
 });
 
-const FLAGS: Readonly<Record<string, number>> = { END: 1, DEADLINE: 2, SIZE: 4 };
+const FLAGS: Readonly<Record<string, number>> = { END: 1, DEADLINE: 2, SIZE: 4, SYSTEM: 8, WINDOW: 16 };
 const NAMES = Object.entries(frame.FrameType);
 
 /** The bytes that this code writes for a frame of the vectors. */
@@ -75,14 +80,16 @@ function encode(vector: FrameVector): Buffer {
   const exchange = Number(vector.exchange);
   const body = unhex(vector.body ?? "");
   if (type === frame.FrameType.OPEN || type === frame.FrameType.DATA) {
-    const isEnd = vector.flags?.includes("END") === true;
-    const { deadlineMs = -1, sizeBytes = -1 } = vector;
-    const head = { type, exchange, isEnd, deadlineMs, sizeBytes: Number(sizeBytes) };
+    const [isEnd, isSystem] = ["END", "SYSTEM"].map((flag) => vector.flags?.includes(flag) === true);
+    const { deadlineMs = -1, sizeBytes = -1, windowBytes = -1 } = vector;
+    const sizes = { sizeBytes: Number(sizeBytes), windowBytes };
+    const head = { type, exchange, isEnd: isEnd!, isSystem: isSystem!, deadlineMs, ...sizes };
     const target = Buffer.alloc(MAX_HEAD_BYTES);
     const end = writeHead(target, 0, head, body.length);
     assert.equal(end, headBytes(head));
     return Buffer.concat([target.subarray(0, end), body]);
   }
+  if (type === frame.FrameType.WINDOW) return encodeWindow(exchange, vector.windowBytes ?? 0);
   const { code, text = "", remoteCode = "" } = vector;
   const name = Object.entries(FailureCode).find(([, number]) => number === code)?.[0] as FailureName | undefined;
   if (name !== undefined) return encodeFailure(type, exchange, { code: name, text, remoteCode });
@@ -101,12 +108,15 @@ function explain({ type, flags, exchange, payload }: Frame): FrameVector {
     const { code, ...texts } = decodeFailure(bytes);
     return { ...common, code: FailureCode[code], ...texts };
   }
+  if (name === "WINDOW") return { ...common, windowBytes: bytes.readUInt32LE() };
   const sizeAt = flagNames.includes("DEADLINE") ? 4 : 0;
-  const bodyAt = sizeAt + (flagNames.includes("SIZE") ? 8 : 0);
+  const windowAt = sizeAt + (flagNames.includes("SIZE") ? 8 : 0);
+  const bodyAt = windowAt + (flagNames.includes("WINDOW") ? 4 : 0);
   return {
     ...common,
     ...(sizeAt > 0 && { deadlineMs: bytes.readUInt32LE() }),
-    ...(bodyAt > sizeAt && { sizeBytes: `${bytes.readBigUInt64LE(sizeAt)}` }),
+    ...(windowAt > sizeAt && { sizeBytes: `${bytes.readBigUInt64LE(sizeAt)}` }),
+    ...(bodyAt > windowAt && { windowBytes: bytes.readUInt32LE(windowAt) }),
     body: hex(bytes.subarray(bodyAt)),
   };
 }
@@ -138,7 +148,7 @@ test("what a header alone shows to be wrong is refused before its payload has co
     .map(({ hex: digits }) => withoutPreface(unhex(digits)))
     .filter((bytes) => decodeFrames(bytes).error !== undefined);
   // One of them is the wrong preface, which makes no header either.
-  assert.equal(wrong.length, 15);
+  assert.equal(wrong.length, 19);
   for (const bytes of wrong) {
     const { frames } = decodeFrames(bytes);
     const start = frames.reduce((sum, { payload }) => sum + 16 + payload.length / 2, 0);
@@ -152,6 +162,8 @@ test("a payload at its limit is taken, one byte more is not", () => {
     [1, 16_384],
     [2, 262_144],
     [5, 8],
+    [8, 4],
+    [9, 0],
     [0x80, 262_144],
   ] as const) {
     const header = Buffer.alloc(16);
@@ -165,11 +177,11 @@ test("a payload at its limit is taken, one byte more is not", () => {
 
 test("a violation is an EarshotError that says what was wrong", () => {
   const decoder = new FrameDecoder({ onHeader() {}, onPayload() {} });
-  const header = Buffer.alloc(16, 9);
+  const header = Buffer.alloc(16, 10);
   assert.throws(() => decoder.push(header), {
     name: "EarshotError",
     code: "PROTOCOL_VIOLATION",
-    message: "Cannot read what the other side sent: a frame of unknown type 9",
+    message: "Cannot read what the other side sent: a frame of unknown type 10",
     op: "receive",
   });
 });

@@ -15,9 +15,14 @@ const exchange = fc.bigInt({ min: 0n, max: 2n ** 53n - 1n });
 
 /** Frames that are within the rules. */
 const frame: fc.Arbitrary<Frame> = fc.oneof(
-  fc.record({ type: fc.constant(2), flags: fc.constantFrom(0, 1, 3, 7, 0xe1), exchange, payload: payload(300) }, plain),
+  fc.record(
+    { type: fc.constant(2), flags: fc.constantFrom(0, 1, 3, 7, 16, 31, 0xe1), exchange, payload: payload(300) },
+    plain,
+  ),
   fc.record({ type: fc.constant(3), flags: fc.constantFrom(0, 1, 5, 0x20), exchange, payload: payload(300) }, plain),
   fc.record({ type: fc.constantFrom(1, 4, 7), flags: fc.constant(0), exchange, payload: payload(100) }, plain),
+  fc.record({ type: fc.constant(8), flags: fc.constant(0), exchange, payload: payload(4) }, plain),
+  fc.record({ type: fc.constant(9), flags: fc.constant(0), exchange, payload: fc.constant("") }, plain),
   fc.record({ type: fc.constantFrom(5, 6), flags: fc.constant(0), exchange, payload: payload(8) }, plain),
   fc.record({ type: fc.integer({ min: 128, max: 255 }), flags: fc.nat(255), exchange, payload: payload(100) }, plain),
 );

@@ -23,12 +23,14 @@ export const preface = Uint8Array.of(0xc1, 0x65, 0x61, 0x72, 0x73, 0x68, 0x6f, 0
 /** What a frame may be: the flags that have a meaning, and the longest payload. */
 const rules = new Map([
   [1, { flags: 0b000, longest: 16_384 }],
-  [2, { flags: 0b1111, longest: 262_144 }],
+  [2, { flags: 0b11111, longest: 262_144 }],
   [3, { flags: 0b101, longest: 262_144 }],
   [4, { flags: 0b000, longest: 16_384 }],
   [5, { flags: 0b000, longest: 8 }],
   [6, { flags: 0b000, longest: 8 }],
   [7, { flags: 0b000, longest: 16_384 }],
+  [8, { flags: 0b000, longest: 4 }],
+  [9, { flags: 0b000, longest: 0 }],
 ]);
 
 export function encodeFrame(frame: Frame): Uint8Array {

@@ -7,6 +7,8 @@ export interface FrameVector {
   readonly exchange?: string;
   readonly deadlineMs?: number;
   readonly sizeBytes?: string;
+  /** The field of OPEN, or what a WINDOW frame adds. */
+  readonly windowBytes?: number;
   /** In hexadecimal. */
   readonly body?: string;
   readonly json?: unknown;
@@ -24,6 +26,8 @@ export interface FramesVector {
 export interface ViolationVector {
   readonly name: string;
   readonly receiver: "server" | "client" | "both";
+  /** Whether the receiver takes messages, or asks for its reply, as streams. */
+  readonly streams?: boolean;
   readonly hex: string;
   readonly error: "PROTOCOL_VIOLATION" | "VERSION_MISMATCH";
 }
@@ -33,12 +37,18 @@ export interface MessageVector {
   readonly hex?: string;
   readonly repeat?: string;
   readonly times?: number;
+  /** Written in these pieces, each a frame, and then ended. */
+  readonly stream?: readonly string[];
+  /** How the reply is wanted. */
+  readonly body?: "stream";
   readonly deadlineMs?: number;
 }
 
 export interface ConversationVector {
   readonly name: string;
   readonly wire: "framed" | "plain";
+  /** Whether the server takes messages as streams. */
+  readonly streams?: boolean;
   readonly messages?: readonly MessageVector[];
   readonly client: string;
   readonly server: string;

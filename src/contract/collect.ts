@@ -1,0 +1,69 @@
+import { EarshotError } from "../errors.js";
+import type { Inflow } from "../peer/flow.js";
+import { type FailureName, isFailureName } from "../wire/failure.js";
+import { callBytes } from "./format.js";
+import type { Service } from "./service.js";
+
+/** Why a call cannot be had. */
+export interface Uncollected {
+  readonly code: FailureName;
+  readonly text: string;
+}
+
+/**
+ * The beginning of a message that comes bit by bit, up to where its call ends and its items begin, or more. Where it has no
+ * items: all of it.
+ */
+export async function collectCall(inflow: Inflow, service: Service): Promise<Buffer | Uncollected> {
+  const { held, maxMessageBytes } = service;
+  let pieces: Buffer[] = [];
+  let bytes = 0;
+  let needed = 0;
+  try {
+    for (;;) {
+      const piece = inflow.read();
+      if (piece === undefined) {
+        if (inflow.isEnded) break;
+        await inflow.readable();
+        continue;
+      }
+      pieces.push(piece);
+      bytes += piece.length;
+      held.add(piece.length);
+      if (bytes >= needed) {
+        const source = Buffer.concat(pieces, bytes);
+        pieces = [source];
+        needed = callBytes(source);
+      }
+      const size = needed === Infinity ? bytes : Math.max(bytes, needed);
+      if (size > maxMessageBytes) {
+        return { code: "MESSAGE_TOO_LARGE", text: `the limit is ${maxMessageBytes} bytes (maxMessageBytes)` };
+      }
+      if (needed <= bytes) break;
+    }
+    return Buffer.concat(pieces, bytes);
+  } catch (error) {
+    const { code, message } = error as EarshotError;
+    return { code: isFailureName(code) ? code : "CONNECTION_CLOSED", text: message };
+  } finally {
+    held.add(-bytes);
+  }
+}
+
+/** What is being collected for all calls of a server together. */
+export class Held {
+  readonly #maxBytes: number;
+  #bytes = 0;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  /** @throws EarshotError `OVERLOADED`; what was added is to be taken away all the same */
+  add(bytes: number): void {
+    this.#bytes += bytes;
+    if (bytes <= 0 || this.#bytes <= this.#maxBytes) return;
+    const fact = `the server holds ${this.#maxBytes} bytes of unfinished messages; try again later (maxBufferedBytes)`;
+    throw new EarshotError("OVERLOADED", fact);
+  }
+}

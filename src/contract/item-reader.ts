@@ -1,0 +1,118 @@
+import { EarshotError } from "../errors.js";
+import type { Inflow } from "../peer/flow.js";
+import { LAST_RECORD } from "./format.js";
+
+const PREFIX_BYTES = 4;
+
+/** Records from one direction of an exchange. After `next` said true, the record is what `source`, `start`, `end` say. */
+export class ItemReader {
+  readonly #in: Inflow;
+  readonly #maxBytes: number;
+  source: Buffer = Buffer.alloc(0);
+  start = 0;
+  end = 0;
+  /** Whether it is the last one: a reply. */
+  isLast = false;
+  /** The end of what was read of `source`. */
+  #at = 0;
+  /** Pieces of a record that is longer than what came at once. */
+  #pieces: Buffer[] = [];
+  #pieceBytes = 0;
+
+  /** @param rest what has come of it already */
+  constructor(inflow: Inflow, maxBytes: number, rest?: Buffer) {
+    this.#in = inflow;
+    this.#maxBytes = maxBytes;
+    if (rest !== undefined) this.source = rest;
+  }
+
+  /** True when there is a record; false when there is none yet. @throws EarshotError `MESSAGE_TOO_LARGE` */
+  next(): boolean {
+    for (;;) {
+      if (this.#take()) return true;
+      const chunk = this.#in.read();
+      if (chunk === undefined) return false;
+      this.#append(chunk);
+    }
+  }
+
+  /** True when all was read and no more comes. */
+  get isEnded(): boolean {
+    return this.#in.isEnded && this.#rest === 0 && this.#pieceBytes === 0;
+  }
+
+  /** True when it ended in the middle of a record. */
+  get isCutShort(): boolean {
+    return this.#in.isEnded && this.#rest + this.#pieceBytes > 0;
+  }
+
+  /** Resolves when `next` is worth asking again. @throws EarshotError why nothing more comes */
+  readable(): Promise<void> {
+    return this.#in.readable();
+  }
+
+  /** Wants no more. */
+  stop(): void {
+    this.#at = this.source.length;
+    this.#pieces = [];
+    this.#pieceBytes = 0;
+    this.#in.stop();
+  }
+
+  get #rest(): number {
+    return this.source.length - this.#at;
+  }
+
+  #take(): boolean {
+    const { source } = this;
+    const start = this.#at + PREFIX_BYTES;
+    if (start > source.length) return false;
+    const length = this.#lengthAt(source, this.#at);
+    if (start + length > source.length) return false;
+    this.isLast = (source[start - 1] as number) >= 0x80;
+    this.start = start;
+    this.end = start + length;
+    this.#at = this.end;
+    return true;
+  }
+
+  #lengthAt(source: Buffer, at: number): number {
+    const prefix = source.readUInt32LE(at);
+    const length = prefix >= LAST_RECORD ? prefix - LAST_RECORD : prefix;
+    if (length <= this.#maxBytes) return length;
+    const fact = `an item of ${length} bytes is over the limit of ${this.#maxBytes} (maxMessageBytes)`;
+    throw new EarshotError("MESSAGE_TOO_LARGE", `Cannot read the stream: ${fact}`, { op: "receive" });
+  }
+
+  /** Puts what came behind what is left, and copies no byte of a long record more than twice. */
+  #append(chunk: Buffer): void {
+    if (this.#rest === 0 && this.#pieceBytes === 0) {
+      this.source = chunk;
+      this.#at = 0;
+      return;
+    }
+    if (this.#pieceBytes === 0) {
+      this.#pieces = [this.source.subarray(this.#at)];
+      this.#pieceBytes = this.#rest;
+      this.source = Buffer.alloc(0);
+      this.#at = 0;
+    }
+    this.#pieces.push(chunk);
+    this.#pieceBytes += chunk.length;
+    if (this.#pieceBytes < this.#neededBytes()) return;
+    this.source = Buffer.concat(this.#pieces, this.#pieceBytes);
+    this.#pieces = [];
+    this.#pieceBytes = 0;
+  }
+
+  /** What the pieces must have before there is a record in them. */
+  #neededBytes(): number {
+    const [first] = this.#pieces;
+    if (first === undefined || this.#pieceBytes < PREFIX_BYTES) return PREFIX_BYTES;
+    if (first.length < PREFIX_BYTES) {
+      this.#pieces = [Buffer.concat(this.#pieces, this.#pieceBytes)];
+      return this.#neededBytes();
+    }
+    return PREFIX_BYTES + this.#lengthAt(first, 0);
+  }
+}

@@ -1,0 +1,90 @@
+import { EarshotError } from "../errors.js";
+import { violation } from "../wire/decode.js";
+import type { Failure } from "../wire/failure.js";
+import type { ControlSink } from "./control-reader.js";
+import type { ControlWriter } from "./control-writer.js";
+import type { FramedMemory, FramedOptions } from "./framed-options.js";
+import type { Sides } from "./framed-sides.js";
+import { agree } from "./handshake.js";
+import { Pings } from "./pings.js";
+import type { Request, SessionHost } from "./session.js";
+
+/** What a session does when it has greeted, and when no new exchanges are taken any more. */
+export interface ControlOwner {
+  onGreeted(): void;
+  onGoAway(): void;
+}
+
+/** What the other side says that is not a message, and what follows from it. */
+export class Control implements ControlSink {
+  /** Those that are not answered yet. */
+  pings: Pings | undefined;
+  readonly #options: FramedOptions;
+  readonly #host: SessionHost;
+  readonly #memory: FramedMemory;
+  readonly #writer: ControlWriter;
+  readonly #sides: Sides;
+  readonly #owner: ControlOwner;
+
+  constructor(options: FramedOptions, memory: FramedMemory, writer: ControlWriter, sides: Sides, owner: ControlOwner) {
+    this.#options = options;
+    this.#host = options.host;
+    this.#memory = memory;
+    this.#writer = writer;
+    this.#sides = sides;
+    this.#owner = owner;
+  }
+
+  ping(request: Request): void {
+    this.pings ??= new Pings(this.#memory);
+    this.#writer.send(this.pings.begin(request));
+  }
+
+  onPing(payload: Buffer): void {
+    this.#writer.sendPong(payload);
+  }
+
+  onPong(payload: Buffer): void {
+    this.pings?.onPong(payload);
+  }
+
+  onWindow(id: number, bytes: number): void {
+    const { inbound, outbound, output } = this.#sides;
+    const item = (inbound ?? outbound)?.find(id, "room for");
+    if (item !== undefined) output.grant(item, bytes);
+    this.#host.requestFlush();
+  }
+
+  onStop(id: number): void {
+    const { inbound, outbound, output } = this.#sides;
+    const item = (inbound ?? outbound)?.find(id, "an end to");
+    if (item !== undefined) output.stop(item);
+    this.#host.requestFlush();
+  }
+
+  onHello(payload: Buffer): void {
+    if (this.#memory.isGreeted) throw violation("a second HELLO");
+    const hello = this.#options.greetings.read(payload);
+    this.#writer.sendGreeting();
+    this.#memory.isSystemOnly = agree(this.#options.app, hello);
+    if (this.#options.refusal !== undefined) throw this.#options.refusal;
+    this.#memory.greeted(hello.limits);
+    this.#owner.onGreeted();
+    this.#sides.outbound?.greeted();
+    this.#host.onGreeting(hello);
+  }
+
+  onReset(id: number, failure: Failure): void {
+    this.#sides.outbound?.onReset(id, failure);
+    const exchange = this.#sides.inbound?.onReset(id);
+    if (exchange === undefined) return;
+    this.#host.onCallerGone(exchange, new EarshotError(failure.code, "The caller has given up"));
+  }
+
+  onGoAway(lastId: number, { code, text }: Failure): void {
+    this.#sides.outbound?.refuseAfter(lastId, code, text);
+    for (const ping of this.pings?.expire(Infinity) ?? []) ping.onFailure(code, text, "unsent");
+    this.#owner.onGoAway();
+    this.#host.onClosing(new EarshotError(code, text, { op: "receive" }));
+  }
+}
