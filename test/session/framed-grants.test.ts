@@ -222,3 +222,28 @@ test("a stream with much data lets small messages and other streams pass between
   const order = describe(server.host.written).map((line) => line.split(" ")[1]);
   assert.deepEqual(order.slice(0, 7), ["5", "1", "3", "1", "3", "1", "3"]);
 });
+
+test("nor do small messages that never end hold back a stream, or a large message, for more than one write", () => {
+  for (const isStream of [true, false]) {
+    const pair = connectStreams(makeFramed, { maxInFlight: 1_000 });
+    pair.client.host.isWritable = false;
+    const feed = () => {
+      for (let index = 0; index < 10; index++) pair.client.send(pattern(60_000, index));
+    };
+    feed();
+    pair.client.flush();
+    if (isStream) pair.client.sendStream().outgoing.write(pattern(50_000));
+    else pair.client.send(pattern(70_000));
+    for (let round = 0; round < 5; round++) {
+      feed();
+      pair.client.host.drain();
+      pair.client.session.drained();
+    }
+    const lines = describe(pair.client.host.written);
+    assert.equal(
+      lines.some((line) => /^OPEN(\+SIZE)? \d+ of (50000|65544)$/.test(line)),
+      true,
+      lines.join(),
+    );
+  }
+});
