@@ -8,8 +8,8 @@ import { answerOf, connectStreams, exchangeOf, incomingOf, readAll, streamServer
 
 const FIRST = 65_536;
 /** What a stream that is read may have under way. */
-const CUSTOMARY = 524_288;
-const POOL = 16_777_216;
+const CUSTOMARY = 131_072;
+const POOL = 4_194_304;
 
 /** What was granted of each exchange since the last call. */
 function grants({ server }: Pair): Map<number, number> {
@@ -35,8 +35,8 @@ function begin(pair: Pair, count: number): IncomingStream[] {
 
 /** Sends so many bytes of an exchange, in frames that are allowed. */
 function fill(pair: Pair, exchange: number, bytes: number): void {
-  for (let left = bytes; left > 0; left -= 131_072) {
-    pair.server.receive(frame(TYPE.DATA, 0, exchange, pattern(Math.min(left, 131_072))));
+  for (let left = bytes; left > 0; left -= 32_768) {
+    pair.server.receive(frame(TYPE.DATA, 0, exchange, pattern(Math.min(left, 32_768))));
   }
 }
 
@@ -130,30 +130,30 @@ test("fast readers that stall use up the pool; all others still go on at their f
 
 test("what a stream got of the pool is free again when it is over and read, not before", () => {
   const pair = streamServer({ maxInFlight: 100 });
-  const streams = begin(pair, 40);
+  const streams = begin(pair, 70);
   for (const [index, stream] of streams.entries()) {
     readAll(stream);
     fill(pair, 2 * index + 1, grants(pair).get(2 * index + 1) ?? 0);
   }
-  for (let index = 0; index < 36; index++) pair.server.receive(frame(TYPE.DATA, END, 2 * index + 1));
-  const heldBytes = POOL + 40 * FIRST;
+  for (let index = 0; index < 66; index++) pair.server.receive(frame(TYPE.DATA, END, 2 * index + 1));
+  const heldBytes = POOL + 70 * FIRST;
   assert.equal(pair.server.session.heldBytes, heldBytes);
   // The pool is used up as long as nobody reads: a new stream keeps to its first window.
   pair.server.receive(frame(TYPE.OPEN, 0, 1_001, pattern(FIRST)));
-  readAll(incomingOf(pair.server, 40));
+  readAll(incomingOf(pair.server, 70));
   assert.deepEqual([...grants(pair)], [[1_001, FIRST]]);
   readAll(streams[0]);
   pair.server.receive(frame(TYPE.DATA, 0, 1_001, pattern(FIRST)));
-  readAll(incomingOf(pair.server, 40));
+  readAll(incomingOf(pair.server, 70));
   assert.deepEqual([...grants(pair)], [[1_001, CUSTOMARY]]);
 });
 
 test("the pool is free again after streams that were stopped, given up, failed or lost their caller", () => {
   for (const how of ["stopped", "given up", "failed"] as const) {
     const pair = streamServer({ maxInFlight: 100 });
-    const streams = begin(pair, 40);
+    const streams = begin(pair, 70);
     for (const stream of streams) readAll(stream);
-    assert.equal(grants(pair).get(79), FIRST);
+    assert.equal(grants(pair).get(139), FIRST);
     for (const [index, stream] of streams.entries()) {
       const exchange = exchangeOf(pair.server, index);
       if (how === "stopped") stream.stop();
@@ -161,7 +161,7 @@ test("the pool is free again after streams that were stopped, given up, failed o
       else pair.server.session.fail(exchange, "HANDLER_FAILED", "");
     }
     pair.server.receive(frame(TYPE.OPEN, 0, 1_001, pattern(FIRST)));
-    readAll(incomingOf(pair.server, 40));
+    readAll(incomingOf(pair.server, 70));
     assert.equal(grants(pair).get(1_001), CUSTOMARY, how);
   }
 });
