@@ -11,7 +11,7 @@ const WINDOW_BYTES = 131_072;
  * What all streams of a connection may have under way beyond their first windows. These are each stream's own, whatever the
  * others do, so that none can block another; who reads gets more while there is some.
  */
-const POOL_BYTES = 16_777_216;
+const POOL_BYTES = 4_194_304;
 
 interface Writer {
   sendWindow(exchange: number, bytes: number): void;

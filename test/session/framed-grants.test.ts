@@ -9,7 +9,7 @@ import { answerOf, connectStreams, exchangeOf, incomingOf, readAll, streamServer
 const FIRST = 65_536;
 /** What a stream that is read may have under way. */
 const CUSTOMARY = 131_072;
-const POOL = 16_777_216;
+const POOL = 4_194_304;
 /** So many streams at their customary room use it up. */
 const MANY = POOL / (CUSTOMARY - FIRST);
 
