@@ -80,6 +80,9 @@ test("everything else is a violation", () => {
     { versions, app: "weather" },
     { versions, app: { name: "weather" } },
     { versions, app: { name: 1, version: 1 } },
+    { versions, contract: { name: "weather", version: "1.0.0" } },
+    { versions, contract: { version: "1.0.0", codecs: [] } },
+    { versions, contract: { name: "weather", version: "1.0.0", codecs: Array(17).fill("x") } },
   ]) {
     assert.throws(() => read(value), isViolation, JSON.stringify(value));
   }
@@ -100,6 +103,7 @@ test("it arrives as it was sent", () => {
       features: fc.array(fc.string({ maxLength: 20 }), { maxLength: 64 }),
       limits: fc.record({ maxMessageBytes: count, maxInFlight: count }, plain),
       app: fc.option(fc.record({ name: text, version: text }, plain), { nil: undefined }),
+      contract: fc.record({ name: text, version: text, codecs: fc.array(text, { maxLength: 16 }) }, plain),
     },
     plain,
   );
