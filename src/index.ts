@@ -2,8 +2,9 @@ export { type Delivery, EarshotError, type ErrorCode, type Operation } from "./e
 export { type Descriptor, Message } from "./message.js";
 export { type Allow, anyUser, groups, sameUser, users } from "./peer/allow.js";
 export type { Chunks } from "./peer/chunks.js";
-export { Client, type DialOptions, dial, type Pong, type SendOptions, type StreamSendOptions } from "./peer/client.js";
+export { Client, type Pong, type SendOptions, type StreamSendOptions } from "./peer/client.js";
 export { Context, type Peer } from "./peer/context.js";
+export { type DialOptions, dial } from "./peer/dial.js";
 export type { Duplex } from "./peer/duplex.js";
 export { type Examination, examine } from "./peer/examine.js";
 export type { App, CloseOptions, Logger } from "./peer/options.js";

@@ -1,5 +1,6 @@
 import { EarshotError } from "../errors.js";
-import { type Client, dial } from "../peer/client.js";
+import type { Client } from "../peer/client.js";
+import { dial } from "../peer/dial.js";
 import { checkChoice, checkTimeout, DIAL_DEFAULTS } from "../peer/options.js";
 import { Caller } from "./caller.js";
 import { CODEC_NAMES } from "./codecs.js";

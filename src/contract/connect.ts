@@ -1,4 +1,4 @@
-import { type DialOptions, dial } from "../peer/client.js";
+import { type DialOptions, dial } from "../peer/dial.js";
 import { checkChoice, checkTimeout, DIAL_DEFAULTS } from "../peer/options.js";
 import { makeApi } from "./api.js";
 import { Caller } from "./caller.js";

@@ -1,5 +1,6 @@
 import { EarshotError, failure } from "../errors.js";
-import { type Client, type DialOptions, dial } from "../peer/client.js";
+import type { Client } from "../peer/client.js";
+import { type DialOptions, dial } from "../peer/dial.js";
 import type { WaitOptions } from "../peer/pending.js";
 import { CODEC_NAMES } from "./codecs.js";
 import { aboutOf, type Contract } from "./contract.js";

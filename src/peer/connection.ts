@@ -2,7 +2,7 @@ import { EarshotError } from "../errors.js";
 import { FramedSession } from "../session/framed.js";
 import type { FramedMemory } from "../session/framed-options.js";
 import type { OutgoingStream } from "../session/outgoing-stream.js";
-import type { Exchange, Request, Session, SessionHost } from "../session/session.js";
+import type { Exchange, Session, SessionHost } from "../session/session.js";
 import type { Transport, TransportEvents } from "../transport/transport.js";
 import type { FailureName } from "../wire/failure.js";
 import type { Hello } from "../wire/hello.js";
@@ -10,10 +10,8 @@ import { type Alarm, setAlarm } from "./alarm.js";
 import { type Holder, PATIENCE_MS, STALL_MS } from "./budget.js";
 import { type ConnectionSetup, makeSession } from "./connection-setup.js";
 import { FirstBytes } from "./first-bytes.js";
+import { Linger } from "./linger.js";
 import { Reading } from "./reading.js";
-
-/** How long the other side may take to close its direction after this side has closed its own. */
-const LINGER_MS = 2_000;
 
 /** After so long without anything a connection lets go of all that it can make again. */
 const REST_AFTER_MS = 5;
@@ -31,13 +29,11 @@ export class Connection implements TransportEvents, SessionHost, Holder {
   #memory: FramedMemory | undefined;
   #firstBytes: FirstBytes | undefined;
   #alarm: Alarm | undefined;
-  // Times are whole milliseconds and 0 is none: small integers cost an idle connection nothing.
-  #endedAt = 0;
+  #linger: Linger | undefined;
   readonly #reading = new Reading();
   /** What is answered while bytes are received leaves right after; else at the end of the turn. */
   #flush: "none" | "receiving" | "wanted" | "scheduled" = "none";
   #isBlocked = false;
-  #isEnded = false;
   #isClosed = false;
   #error: EarshotError | undefined;
 
@@ -71,24 +67,10 @@ export class Connection implements TransportEvents, SessionHost, Holder {
 
   // What the peer's own side asks for. Everything else follows at the end of the turn.
 
-  send(request: Request): void {
-    this.#awake()?.send(request);
+  /** For a client's requests; one that rested is there again. */
+  get session(): Session | undefined {
     this.requestFlush();
-  }
-
-  cancel(request: Request, code: "CANCELLED" | "TIMEOUT"): void {
-    this.#session?.cancel(request, code);
-    this.requestFlush();
-  }
-
-  stop(request: Request): void {
-    this.#session?.stop(request);
-    this.requestFlush();
-  }
-
-  ping(request: Request): void {
-    this.#awake()?.ping(request);
-    this.requestFlush();
+    return this.#awake();
   }
 
   /** @param descriptors from now on the connection's */
@@ -152,7 +134,7 @@ export class Connection implements TransportEvents, SessionHost, Holder {
   onDrain(): void {
     this.lastActiveAt = this.now();
     this.#isBlocked = false;
-    if (this.#isEnded) this.#endedAt = this.lastActiveAt;
+    this.#linger?.drained(this.lastActiveAt);
     this.#session?.drained();
     this.#settle();
   }
@@ -206,8 +188,7 @@ export class Connection implements TransportEvents, SessionHost, Holder {
     // A framed client ends when it has all its answers: there is nothing to wait for.
     if (this.#setup.role === "client" && this.wire === "framed") this.transport.close();
     else this.transport.end();
-    this.#isEnded = this.#setup.role === "server";
-    if (!this.#isBlocked && this.#isEnded) this.#endedAt = this.now();
+    if (this.#setup.role === "server") this.#linger = new Linger(this.now(), this.#isBlocked);
   }
 
   abort(error: EarshotError | undefined): void {
@@ -287,7 +268,7 @@ export class Connection implements TransportEvents, SessionHost, Holder {
     const { handshakeTimeoutMs } = this.#setup.limits;
     if (this.wire === undefined && handshakeTimeoutMs > 0) next = this.lastActiveAt + handshakeTimeoutMs;
     if (next === Infinity && this.#restingMemory !== undefined) next = this.lastActiveAt + REST_AFTER_MS;
-    if (this.#endedAt > 0) next = Math.min(next, this.#endedAt + LINGER_MS);
+    next = Math.min(next, this.#linger?.deadline ?? Infinity);
     return this.#reading.waitingSince > 0 ? Math.min(next, this.#reading.waitingSince + PATIENCE_MS) : next;
   }
 
@@ -300,7 +281,7 @@ export class Connection implements TransportEvents, SessionHost, Holder {
       this.#memory = memory;
       this.#session = undefined;
     }
-    if (this.#endedAt > 0 && now >= this.#endedAt + LINGER_MS) this.abort(undefined);
+    if (now >= (this.#linger?.deadline ?? Infinity)) this.abort(undefined);
     else if (this.#session !== undefined) this.#session.tick(now);
     else if (this.#memory === undefined && now >= this.#nextDeadline()) {
       this.abort(new EarshotError("TIMEOUT", "Nothing came on the connection"));

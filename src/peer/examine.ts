@@ -3,7 +3,8 @@ import { EarshotError } from "../errors.js";
 import { endsEmptyConnection, examineSocket, type Finding, type SocketExamination } from "../transport/examine.js";
 import { resolveSocket } from "../transport/resolve.js";
 import type { AppInfo } from "../wire/hello.js";
-import { type Client, dial } from "./client.js";
+import type { Client } from "./client.js";
+import { dial } from "./dial.js";
 import { checkChoice, checkTimeout, type Logger } from "./options.js";
 
 /** A server that does not answer for so long is not well. */

@@ -38,21 +38,21 @@ export class FramedChannel implements Channel, ConnectionOwner {
   }
 
   send(request: Request): void {
-    if (this.#ended === undefined) this.#connection.send(request);
+    if (this.#ended === undefined) this.#connection.session?.send(request);
     else request.onFailure(this.#ended.code, this.#ended.message, "unsent", { cause: this.#ended });
   }
 
   ping(request: Request): void {
-    if (this.#ended === undefined) this.#connection.ping(request);
+    if (this.#ended === undefined) this.#connection.session?.ping(request);
     else request.onFailure(this.#ended.code, this.#ended.message, "unsent", { cause: this.#ended });
   }
 
   cancel(request: Request, code: "CANCELLED" | "TIMEOUT"): void {
-    this.#connection.cancel(request, code);
+    this.#connection.session?.cancel(request, code);
   }
 
   stop(request: Request): void {
-    this.#connection.stop(request);
+    this.#connection.session?.stop(request);
   }
 
   close(): void {

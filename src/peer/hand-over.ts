@@ -2,8 +2,9 @@ import { type EarshotError, failure } from "../errors.js";
 import type { Message } from "../message.js";
 import type { Estate, Listener } from "../transport/transport.js";
 import { sameUser } from "./allow.js";
-import { type Client, dialSystem } from "./client.js";
+import type { Client } from "./client.js";
 import type { Connection } from "./connection.js";
+import { dialSystem } from "./dial.js";
 import type { App } from "./options.js";
 
 /**

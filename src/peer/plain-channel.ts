@@ -55,7 +55,7 @@ export class PlainChannel implements Channel, ConnectionOwner {
 
   cancel(request: Request, code: "CANCELLED" | "TIMEOUT"): void {
     const dialing = this.#dialing.get(request);
-    if (dialing === undefined) this.#connections.get(request)?.cancel(request, code);
+    if (dialing === undefined) this.#connections.get(request)?.session?.cancel(request, code);
     else {
       this.#dialing.delete(request);
       dialing.abort();
@@ -124,7 +124,7 @@ export class PlainChannel implements Channel, ConnectionOwner {
 
   #sendOn(connection: Connection, request: Request): void {
     this.#connections.set(request, connection);
-    connection.send(request);
+    connection.session?.send(request);
   }
 
   #endIfDone(): void {

@@ -4,7 +4,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { type Native, SOCK_DGRAM, SOCK_STREAM } from "../../src/native/binding.js";
-import { dial } from "../../src/peer/client.js";
+import { dial } from "../../src/peer/dial.js";
 import { chooseSockets } from "../../src/transport/kind.js";
 import { resolvePath } from "../../src/transport/resolve.js";
 import { listenWith, openSocket, requireNative, startWith } from "../support/manager.js";

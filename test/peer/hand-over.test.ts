@@ -158,7 +158,7 @@ if (IS_NATIVE) {
 
   test("a message to earshot itself that it does not know is refused; on a connection for such, all others are too", async (t) => {
     const server = await serve(t, () => assert.fail("the handler is not asked"));
-    const { dialSystem } = await import("../../src/peer/client.js");
+    const { dialSystem } = await import("../../src/peer/dial.js");
     const client = await dialSystem(server.address, undefined);
     t.after(() => client.close());
     for (const order of [{ do: "dance" }, {}, []]) {

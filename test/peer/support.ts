@@ -89,6 +89,24 @@ export async function readAll(body: AsyncIterable<Uint8Array>): Promise<Buffer> 
   return Buffer.concat(chunks);
 }
 
+/** The bytes, so many at a time. */
+export async function* inPieces(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
+}
+
+/** Yields for ever, and says when it was told to stop. */
+export function endless(): { source: AsyncGenerator<string>; left: Promise<void> } {
+  const gate = new Gate();
+  async function* generate() {
+    try {
+      for (;;) yield "x".repeat(10_000);
+    } finally {
+      gate.open();
+    }
+  }
+  return { source: generate(), left: gate.opened };
+}
+
 /** Something that the test opens when it wants. */
 export class Gate {
   readonly opened: Promise<void>;
