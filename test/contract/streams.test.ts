@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { clientOf, contract, isError, procedure, type } from "../../src/contract/index.js";
+import { contract, isError, procedure, type } from "../../src/contract/index.js";
 import { MemoryLogger } from "../support/logger.js";
 import { all, calling, later, rejection, serving, unused, weather } from "./support.js";
 
