@@ -1,12 +1,13 @@
 import { Message } from "../message.js";
 import type { Answering } from "../peer/answering.js";
 import type { Inflow } from "../peer/flow.js";
+import { isThenable } from "../peer/reply.js";
 import { type Codec, CodecError } from "./codec.js";
 import { collectCall } from "./collect.js";
 import { CallReader } from "./format.js";
 import { ItemReader } from "./item-reader.js";
 import { unreadable } from "./received-items.js";
-import type { ServedCall } from "./served-call.js";
+import { encodeOutput, type ServedCall } from "./served-call.js";
 import { ServedContext } from "./served-context.js";
 import type { Served, Service } from "./service.js";
 import { StreamCall } from "./stream-call.js";
@@ -92,6 +93,10 @@ export class Dispatch {
       if (!(error instanceof CodecError)) throw error;
       unread = unreadable(served.name, error.message);
     }
+    if (served.isBare && unread === undefined) {
+      this.#answer(answering, served, codec, context, input);
+      return;
+    }
     let items: ItemReader | undefined;
     if (served.accepts) {
       const rest = inputEnd < end ? source.subarray(inputEnd, end) : NOTHING;
@@ -104,6 +109,31 @@ export class Dispatch {
         : new StreamCall(this.#service, served, codec, context, { inner: answering, input, items });
     if (unread === undefined) made.start();
     else made.fail(unread);
+  }
+
+  /** The handler and nothing else: most calls, so that these need no object that remembers what they are. */
+  #answer(answering: Answering, served: Served, codec: Codec, context: ServedContext, input: unknown): void {
+    let bytes: Uint8Array;
+    const remembered = () => new UnaryCall(this.#service, served, codec, context, answering, input);
+    let output: unknown;
+    try {
+      output = served.hasInput ? served.handler(input, context) : served.handler(context);
+      if (isThenable(output)) {
+        remembered().settle(output);
+        return;
+      }
+    } catch (error) {
+      remembered().fail(error);
+      return;
+    }
+    try {
+      bytes = encodeOutput(this.#service, served, codec, output);
+    } catch {
+      // It fails again, and tells why.
+      remembered().settle(output);
+      return;
+    }
+    answering.reply(bytes);
   }
 
   #unknown(name: string, served: Served | undefined): string {

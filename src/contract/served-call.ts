@@ -48,6 +48,11 @@ export abstract class ServedCall {
       this.fail(error);
       return;
     }
+    this.settle(outcome);
+  }
+
+  /** With what the handler has returned, or promised. */
+  settle(outcome: unknown): void {
     if (isThenable(outcome)) this.#settleLater(outcome);
     else this.#succeed(outcome);
   }
@@ -62,9 +67,9 @@ export abstract class ServedCall {
   #succeed(value: unknown): void {
     let bytes: Uint8Array;
     try {
-      bytes = this.#encode(Status.OK, undefined, this.served.hasOutput ? value : undefined);
+      bytes = encodeOutput(this.service, this.served, this.codec, value);
     } catch (error) {
-      this.fail(error);
+      this.fail(error instanceof CodecError ? this.invalidOutput(error.message) : error);
       return;
     }
     this.reply(bytes);
@@ -132,5 +137,19 @@ export abstract class ServedCall {
     if (!this.service.validates || checks.output === undefined) return value;
     const checked = check(checks.output, value, "INVALID_OUTPUT", "output", name);
     return isThenable(checked) ? checked.then(() => value) : value;
+  }
+}
+
+/** A reply that says the output. @throws CodecError */
+export function encodeOutput({ writer }: Service, { hasOutput }: Served, codec: Codec, value: unknown): Uint8Array {
+  writer.begin();
+  try {
+    writer.byte(Status.OK);
+    // `undefined` is no bytes at all.
+    if (hasOutput && value !== undefined) codec.encode(value);
+    return writer.take();
+  } catch (error) {
+    writer.drop();
+    throw error;
   }
 }

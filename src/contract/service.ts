@@ -23,6 +23,8 @@ export interface Served {
   readonly yields: boolean;
   readonly checks: Checks;
   readonly handler: AnyHandler;
+  /** A unary procedure with nothing around its handler: no middleware, and nothing that is checked. */
+  readonly isBare: boolean;
   readonly errors: CallContext["errors"];
 }
 
@@ -67,9 +69,15 @@ export class Service {
         yields: procedure.definition.yields !== undefined,
         checks,
         handler: handlerAt(handlers, full),
+        isBare: this.#isBare(procedure.kind, checks),
         errors: errorMakers(full, checks.errors.keys()),
       });
     }
+  }
+
+  #isBare(kind: ProcedureKind, { input, output }: Checks): boolean {
+    if (kind !== "unary" || this.middleware.length > 0) return false;
+    return input === undefined && (output === undefined || !this.validates);
   }
 
   /** The procedure whose name these bytes are. */

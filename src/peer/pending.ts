@@ -29,15 +29,16 @@ interface Limit {
 /** A promise of the caller's, until the session settles it. */
 export class Pending extends Request {
   readonly #origin: Origin;
-  readonly #resolve: (message: Message) => void;
+  readonly #resolve: (result: unknown) => void;
   readonly #reject: (error: EarshotError) => void;
   #limit: Limit | undefined;
 
-  constructor(origin: Origin, body: Body, resolve: (message: Message) => void, reject: (error: EarshotError) => void) {
+  constructor(origin: Origin, body: Body, resolve: (result: never) => void, reject: (error: EarshotError) => void) {
     super();
     this.#origin = origin;
     this.body = body;
-    this.#resolve = resolve;
+    // Who makes it knows what it resolves with.
+    this.#resolve = resolve as (result: unknown) => void;
     this.#reject = reject;
   }
 
@@ -53,6 +54,16 @@ export class Pending extends Request {
     this.unlisten();
     if (descriptors.length > 0) Message.withDescriptors(message, this.receive(descriptors));
     this.#resolve(message);
+  }
+
+  /** What was made of the reply. */
+  resolve(result: unknown): void {
+    this.unlisten();
+    this.#resolve(result);
+  }
+
+  reject(error: EarshotError): void {
+    this.#reject(error);
   }
 
   /** Descriptors that came with the reply. */

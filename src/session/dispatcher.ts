@@ -28,8 +28,16 @@ export class Dispatcher<T extends Exchange> {
 
   push(exchange: T): void {
     exchange.state = "ready";
-    this.#ready.push(exchange);
-    this.#dispatch();
+    if (this.#isDispatching || this.#ready.size > 0 || this.#inFlight >= this.#maxInFlight) {
+      this.#ready.push(exchange);
+      this.#dispatch();
+      return;
+    }
+    // Most need not wait for anybody.
+    this.#isDispatching = true;
+    this.#handOn(exchange);
+    this.#isDispatching = false;
+    if (this.#ready.size > 0) this.#dispatch();
   }
 
   /** @param exchange one that waits */
@@ -40,7 +48,7 @@ export class Dispatcher<T extends Exchange> {
   /** One that was handed on is done: its place is free. */
   leave(): void {
     this.#inFlight--;
-    this.#dispatch();
+    if (this.#ready.size > 0) this.#dispatch();
   }
 
   #dispatch(): void {
@@ -50,10 +58,14 @@ export class Dispatcher<T extends Exchange> {
     while (this.#inFlight < this.#maxInFlight) {
       const exchange = this.#ready.shift();
       if (exchange === undefined) break;
-      this.#inFlight++;
-      exchange.state = "handling";
-      this.#handle(exchange);
+      this.#handOn(exchange);
     }
     this.#isDispatching = false;
+  }
+
+  #handOn(exchange: T): void {
+    this.#inFlight++;
+    exchange.state = "handling";
+    this.#handle(exchange);
   }
 }

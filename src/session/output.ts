@@ -1,5 +1,5 @@
-import { type Head, headBytes, MAX_HEAD_BYTES, writeHead } from "../wire/encode.js";
-import { FIRST_WINDOW_BYTES, FrameType, MAX_DEADLINE_MS } from "../wire/frame.js";
+import { type Head, headBytes, MAX_HEAD_BYTES, writeHead, writeHeader } from "../wire/encode.js";
+import { FIRST_WINDOW_BYTES, Flag, FrameType, HEADER_BYTES, MAX_DEADLINE_MS } from "../wire/frame.js";
 import type { Arena } from "./arena.js";
 import { Fifo } from "./fifo.js";
 import type { Outgoing } from "./session.js";
@@ -185,6 +185,15 @@ export class Output<T extends Outgoing> {
     }
     const exchange = this.#owner.begin(item);
     const { buffer, used } = this.#arena;
+    if (this.#isBare(item)) {
+      const { type } = this.#owner;
+      const bodyStart = used + HEADER_BYTES;
+      const bodyBytes = typeof body === "string" ? buffer.write(body, bodyStart, "utf8") : body.length;
+      writeHeader(buffer, used, type, Flag.END, bodyBytes, exchange);
+      this.#arena.used = typeof body === "string" ? bodyStart + bodyBytes : bodyStart;
+      if (typeof body !== "string") this.#put(body);
+      return true;
+    }
     const head = this.#head(item, exchange, true, -1);
     this.#takeDescriptors(item);
     if (typeof body === "string") {
@@ -195,6 +204,12 @@ export class Output<T extends Outgoing> {
       this.#put(body);
     }
     return true;
+  }
+
+  /** Most have nothing to say but their bytes: then a header is all that it takes. */
+  #isBare(item: T): boolean {
+    if (item.descriptors.length > 0) return false;
+    return this.#owner.type === FrameType.DATA || !(item.isSystem || item.isStreamed || item.deadlineAt !== Infinity);
   }
 
   /** Puts the next piece of a large item or a stream, if there is one that may leave. */
