@@ -97,7 +97,9 @@ export async function describeOver(client: Client, options: WaitOptions): Promis
     return reply.json() as ContractDescription;
   } catch (error) {
     if (!(error instanceof EarshotError) || error.code !== "UNSUPPORTED") throw error;
-    throw failure("UNSUPPORTED", "call", client.address, "no contract is served there", { cause: error });
+    throw failure("UNSUPPORTED", "call", client.address, "no contract is served there; it takes messages (`send`)", {
+      cause: error,
+    });
   }
 }
 
