@@ -6,6 +6,9 @@ import { toLine, write } from "./output.js";
 import { isTextSchema, schemaText } from "./schema-text.js";
 import { fromJson, ValueError } from "./values.js";
 
+/** So much of a wrong argument is told. */
+const MAX_TOLD = 200;
+
 export interface InputOptions {
   readonly stdin: NodeJS.ReadStream;
   /** The longest input from standard input, and the longest line. */
@@ -77,18 +80,19 @@ function argumentForItems(procedure: ProcedureDescription, argument: string | un
 }
 
 /** @throws UsageError */
-function readArgument({ name, input }: ProcedureDescription, argument: string | undefined): unknown {
+function readArgument(procedure: ProcedureDescription, argument: string | undefined): unknown {
+  const { name, input } = procedure;
   if (argument === undefined) {
-    const remedy = "give it as an argument, or - for standard input";
-    throw usage(`${toLine(name)} takes an input${described(input)}; ${remedy}`);
+    const remedy = acceptsItems(procedure) ? "" : ", or - for standard input";
+    throw usage(`${toLine(name)} takes an input${described(input)}; give it as an argument${remedy}`);
   }
   try {
     return parse(argument, input);
   } catch (error) {
     if (!(error instanceof ValueError)) throw error;
-    throw usage(
-      `${toLine(name)} takes an input${described(input)}, and of ${JSON.stringify(argument)} ${error.message}`,
-    );
+    const what = `${JSON.stringify(argument.slice(0, MAX_TOLD))} as the input of ${toLine(name)}`;
+    const form = input === undefined ? "" : `; it takes ${toLine(schemaText(input))}`;
+    throw usage(`Cannot use ${what}: ${error.message}${form}`);
   }
 }
 

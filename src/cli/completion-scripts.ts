@@ -41,7 +41,9 @@ _earshot() {
   for line in "\${(@f)$("\${(Q)words[1]}" complete -- "\${(@Q)words[2,CURRENT]}" 2> /dev/null)}"; do
     if [[ $line == :files ]]; then
       files=1
-    elif [[ -n $line ]]; then
+    elif [[ $line != *$'\\t'* ]]; then
+      [[ -z $line ]] || found+=("\${line//:/\\\\:}")
+    else
       found+=("\${\${line%%$'\\t'*}//:/\\\\:}:\${line#*$'\\t'}")
     fi
   done

@@ -11,12 +11,12 @@ const ENDING = ".sock";
 /** The bare names of which there are sockets. */
 export async function socketNames(): Promise<readonly Candidate[]> {
   try {
-    // Any name tells where they are.
-    const { path } = await examine("_", { timeoutMs: PATIENCE_MS, wire: "plain" });
+    // Any name tells where they are: for that nothing needs to be there.
+    const { path } = await examine("any", { timeoutMs: PATIENCE_MS, wire: "plain" });
     if (path === undefined) return [];
     const entries = await readdir(dirname(path.text), { withFileTypes: true });
     return entries
-      .filter((entry) => entry.isSocket() && /^[\w-]+\.sock$/.test(entry.name))
+      .filter((entry) => entry.isSocket() && /^[A-Za-z0-9][\w-]*\.sock$/.test(entry.name))
       .map((entry) => [entry.name.slice(0, -ENDING.length), ""]);
   } catch {
     return [];

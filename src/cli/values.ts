@@ -54,7 +54,7 @@ export function fromJson(text: string): unknown {
   try {
     parsed = JSON.parse(text);
   } catch (error) {
-    throw new ValueError(`it is no JSON: ${reasonOf(error)}`);
+    throw new ValueError(`it is no JSON (${reasonOf(error)})`);
   }
   return read(parsed);
 }
