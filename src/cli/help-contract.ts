@@ -11,9 +11,10 @@ Options:
   --quiet                 nothing on standard error but errors
 ${COMMON}
 
-Each procedure has its kind: unary (one call, one output), server stream, client stream, or bidirectional; then what it
-has of: "input", the argument of a call; "accepts", each item that the caller streams; "output"; "yields", each item that
-the server streams; and "error", those that it may fail with. With --json all of it is one object, with JSON Schemas:
+Each procedure has its kind: unary (one call, one output), server stream, client stream, or bidirectional; then what
+it has of: "input", the argument of a call; "accepts", each item that the caller streams; "output"; "yields", each item
+that the server streams; and "error", those that it may fail with. With --json all of it is one object, with JSON
+Schemas:
   {"ok":true,"name":"weather","version":"1.4.0","codecs":["msgpack","json"],"procedures":[{"name":"forecast",...}]}
 A server without a contract ends it with exit code 1: it takes messages (earshot send).
 
@@ -31,7 +32,7 @@ Usage: earshot call ADDRESS PROCEDURE [JSON|-] [options]
 ${ADDRESS}
 PROCEDURE is a full name, such as admin.users.list: earshot describe ADDRESS tells which there are.
 
-The input is the argument, or standard input with - or where that is no terminal; no bytes are no input. Items that the
+The input is the argument; without one, or with -, it is standard input, of which no bytes are no input. Items that the
 procedure accepts come on standard input, one a line, and go as they come; an input is the argument then. What begins
 with - goes after --. Where describe says "string", a text needs no JSON quotes unless it begins with one.
 
@@ -49,7 +50,8 @@ ${COMMON}
 With --json an output is {"ok":true,"output":...}, an item {"item":...}, and the end of items {"ok":true,"items":2}.
 An error is
   {"ok":false,"code":"PROCEDURE_FAILED","message":"...","remoteCode":"UnknownCity","procedure":"forecast","data":{...}}
-with "issues" where the input is not valid. Without --json the data, and issues with their paths, are lines of their own.
+with "issues" where the input is not valid. Without --json the data, and issues with their paths, are lines of their
+own.
 
 What JSON has no word for is an object with one key, in outputs as in inputs and items:
   {"$date":"2026-01-31T12:00:00.000Z"}   {"$bigint":"12345678901234567890"}   {"$number":"NaN"} (or Infinity, -0, ...)
@@ -57,9 +59,9 @@ What JSON has no word for is an object with one key, in outputs as in inputs and
   {"$error":{"name":"Error","message":"..."}}   {"$undefined":true}
 and an object that has such a key of its own is {"$object":{"$date":...}}. Other texts are texts, dates among them too.
 
-Ctrl-C (SIGINT), SIGTERM and SIGHUP cancel the call: its handler is told, and then the signal ends this as usual (130 and
-143 in a shell); a second one does not wait for the server. When the reader of standard output goes away, the call is
-cancelled too, and the exit code 0. A line that is no JSON cancels it with exit code 1.
+Ctrl-C (SIGINT), SIGTERM and SIGHUP cancel the call: its handler is told, and then the signal ends this as usual (130
+and 143 in a shell); a second one does not wait for the server. When the reader of standard output goes away, the call
+is cancelled too, and the exit code is 0. A line that is no JSON cancels it with exit code 1.
 
 Examples:
   earshot call weather forecast '{"city":"Riga"}'
@@ -78,8 +80,8 @@ Usage: earshot completion bash|zsh|fish
 Options:
   -h, --help              this text
 
-Addresses are the bare names in your runtime directory, or files; procedures are what a server at ADDRESS says within half
-a second.
+Addresses are the bare names in your runtime directory, or files; procedures are what a server at ADDRESS says within
+half a second.
 
 Examples:
   source <(earshot completion bash)                                      # this shell; in ~/.bashrc all of them
