@@ -8,6 +8,8 @@ import { fromJson, ValueError } from "./values.js";
 
 /** So much of a wrong argument is told. */
 const MAX_TOLD = 200;
+/** And so many names, to who asks for one that is not there. */
+const MAX_NAMES = 20;
 
 export interface InputOptions {
   readonly stdin: NodeJS.ReadStream;
@@ -142,7 +144,8 @@ export async function findProcedure({ description, client }: AnyApi, name: strin
   // Of nested names, the last part may be all that somebody knows.
   const last = (full: string) => full.slice(full.lastIndexOf(".") + 1);
   const near = nearest(name, names) ?? names.find((full) => last(full) === nearest(last(name), names.map(last)));
-  const remedy = near === undefined ? `there are ${names.join(", ")}` : `did you mean ${JSON.stringify(near)}?`;
+  const some = names.length > MAX_NAMES ? [...names.slice(0, MAX_NAMES), "and more (earshot describe)"] : names;
+  const remedy = near === undefined ? `there are ${some.join(", ")}` : `did you mean ${JSON.stringify(near)}?`;
   const fact = `${description.name} ${description.version} has no such procedure; ${remedy}`;
   const details = { op: "call", address: client.address, procedure: name, delivery: "unsent" } as const;
   throw new EarshotError("UNKNOWN_PROCEDURE", `Cannot call ${JSON.stringify(name)}: ${fact}`, details);

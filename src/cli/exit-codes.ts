@@ -19,7 +19,7 @@ export type ExitCode = (typeof Exit)[keyof typeof Exit];
 export const EXIT_MEANINGS: Readonly<Record<ExitCode, string>> = {
   [Exit.OK]: "acknowledged; listen: ended as it was asked to",
   [Exit.FAILED]: "anything else",
-  [Exit.USAGE]: "the command line or the address is wrong",
+  [Exit.USAGE]: "the command line, the address or the procedure is wrong",
   [Exit.NO_SERVER]: "there is no server at the address",
   [Exit.REFUSED]: "refused: no permission, address in use, version mismatch, input not valid, too large, overloaded",
   [Exit.HANDLER_FAILED]: "the other side's handler failed",

@@ -65,7 +65,7 @@ is cancelled too, and the exit code is 0. A line that is no JSON cancels it with
 
 Examples:
   earshot call weather forecast '{"city":"Riga"}'
-  earshot call weather watch Riga --json | jq .item.celsius
+  earshot call weather watch Riga | jq .celsius
   earshot call weather forecast - < query.json
   jq -c '.readings[]' log.json | earshot call weather upload
   earshot call weather admin.users.list --header traceparent=00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01
