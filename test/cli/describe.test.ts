@@ -78,6 +78,21 @@ test("describe exits with 3 where nobody listens", LIMIT, async (t) => {
   assert.equal(code, 3);
 });
 
+test("describe exits with 6 where a server says nothing of a contract, and where to look", LIMIT, async (t) => {
+  const path = join(temporaryDirectory(t), "s");
+  const server = await listen(path, () => new Promise<string>(() => {}), { wire: "plain" });
+  t.after(async () => {
+    void server.close();
+    await server.close();
+  });
+  const { code, stderr } = await run(t, ["describe", path, "--timeout-ms", "300"]);
+  assert.match(
+    stderr,
+    /^earshot: Cannot call ".*": it does not say in time what it has; .*`earshot doctor` tells\)\n$/,
+  );
+  assert.equal(code, 6);
+});
+
 test("describe shows what a server says without letting it do things to a terminal", LIMIT, async (t) => {
   const tricky = contract("tricky", "1.0.0", {
     a: procedure({ summary: "one\n\x1b[31mtwo", input: z.object({ "\x1b[2J": z.literal("\u009b1m") }) }),
