@@ -25,7 +25,7 @@ function bundle(entry, outdir, options = {}) {
   });
 }
 
-const COMMANDS = ["listen", "send", "ping", "doctor", "no-command"];
+const COMMANDS = ["listen", "send", "ping", "doctor", "describe", "call", "completion", "complete", "no-command"];
 const commands = {
   name: "commands",
   setup({ onResolve }) {
@@ -44,7 +44,7 @@ const dialingOnly = {
     onResolve({ filter: /^\.\/(unix|net)-listener\.js$/ }, ({ path }) => ({ path, external: true }));
   },
 };
-const DIALING = ["send", "ping", "no-command"];
+const DIALING = ["send", "ping", "describe", "call", "completion", "complete", "no-command"];
 
 rmSync(`${root}dist`, { recursive: true, force: true });
 // Together, so that what both need is one chunk: an error of one is an error of the other.

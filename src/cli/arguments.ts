@@ -37,7 +37,7 @@ export async function parse<const T extends Options>(
     return parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
   } catch (error) {
     const { explainParseError } = await import("./suggest.js");
-    throw new UsageError(explainParseError(error, Object.keys(options)), command);
+    throw new UsageError(explainParseError(error, Object.keys(options), command), command);
   }
 }
 
@@ -51,10 +51,17 @@ export function takePositionals(
   if (address === undefined) throw new UsageError("the ADDRESS is missing", command);
   const excess = positionals[names.length];
   if (excess !== undefined) {
-    const hint = names.includes("MESSAGE") ? "; put quotes around the message" : "";
-    throw new UsageError(`${JSON.stringify(excess)} is one too many after ${names.join(" and ")}${hint}`, command);
+    const last = names.at(-1) ?? "";
+    const hint = ["MESSAGE", "JSON"].includes(last)
+      ? `; put quotes around the ${last.replace("MESSAGE", "message")}`
+      : "";
+    throw new UsageError(`${JSON.stringify(excess)} is one too many after ${enumerate(names)}${hint}`, command);
   }
   return [address, ...rest];
+}
+
+function enumerate(names: readonly string[]): string {
+  return [names.slice(0, -1).join(", "), ...names.slice(-1)].filter((part) => part !== "").join(" and ");
 }
 
 /** How much is told: the two flags exclude each other. @throws UsageError */

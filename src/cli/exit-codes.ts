@@ -10,6 +10,7 @@ export const Exit = {
   HANDLER_FAILED: 5,
   TIMEOUT: 6,
   CONNECTION_LOST: 7,
+  PROCEDURE_FAILED: 8,
 } as const;
 
 export type ExitCode = (typeof Exit)[keyof typeof Exit];
@@ -18,12 +19,13 @@ export type ExitCode = (typeof Exit)[keyof typeof Exit];
 export const EXIT_MEANINGS: Readonly<Record<ExitCode, string>> = {
   [Exit.OK]: "acknowledged; listen: ended as it was asked to",
   [Exit.FAILED]: "anything else",
-  [Exit.USAGE]: "the command line or the address is wrong",
+  [Exit.USAGE]: "the command line, the address or the procedure is wrong",
   [Exit.NO_SERVER]: "there is no server at the address",
-  [Exit.REFUSED]: "refused: no permission, address in use, version mismatch, too large, overloaded",
+  [Exit.REFUSED]: "refused: no permission, address in use, version mismatch, input not valid, too large, overloaded",
   [Exit.HANDLER_FAILED]: "the other side's handler failed",
   [Exit.TIMEOUT]: "timed out",
   [Exit.CONNECTION_LOST]: "the connection broke before the answer",
+  [Exit.PROCEDURE_FAILED]: "the procedure failed with an error that its contract declares",
 };
 
 /** How the process ends after each error of the library. */
@@ -52,6 +54,6 @@ export const EXIT_OF_ERROR: Readonly<Record<ErrorCode, ExitCode>> = {
   UNKNOWN_PROCEDURE: Exit.USAGE,
   INVALID_INPUT: Exit.REFUSED,
   INVALID_OUTPUT: Exit.HANDLER_FAILED,
-  PROCEDURE_FAILED: Exit.HANDLER_FAILED,
+  PROCEDURE_FAILED: Exit.PROCEDURE_FAILED,
   SYSTEM_ERROR: Exit.FAILED,
 };

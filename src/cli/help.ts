@@ -1,17 +1,7 @@
-import { EXIT_MEANINGS, Exit, type ExitCode } from "./exit-codes.js";
+import { Exit, type ExitCode } from "./exit-codes.js";
+import { CALL, COMPLETION, DESCRIBE } from "./help-contract.js";
+import { ADDRESS, COMMON, EXIT_CODES } from "./help-parts.js";
 import { write } from "./output.js";
-
-const ADDRESS = `ADDRESS is a path (/run/app.sock, ./app.sock, unix:/run/app.sock), a bare name such as chat for a socket
-in your runtime directory, or unix:@name for an abstract name (Linux, Node 22 or later).`;
-
-const COMMON = `  --json                  results on standard output and errors on standard error as JSON, one object per line
-  --verbose               also log what happens, on standard error
-  -h, --help              this text`;
-
-const EXIT_CODES = `Exit codes:
-${Object.entries(EXIT_MEANINGS)
-  .map(([code, meaning]) => `  ${code}  ${meaning}`)
-  .join("\n")}`;
 
 export const GENERAL_HELP = `Messages between programs on one machine, over Unix domain sockets.
 
@@ -20,6 +10,9 @@ Usage:
   earshot send ADDRESS [MESSAGE]                                send one, print the reply
   earshot ping ADDRESS                                          is a server there, and how far away?
   earshot doctor ADDRESS                                        what is there, what is wrong, and what to do?
+  earshot describe ADDRESS                                      which procedures does the contract there have?
+  earshot call ADDRESS PROCEDURE [JSON|-]                       call one, print its output
+  earshot completion bash|zsh|fish                              what makes the Tab key know all this
   earshot --version
   earshot COMMAND --help
 
@@ -173,11 +166,26 @@ Examples:
 ${EXIT_CODES}
 `;
 
-const HELP = { listen: LISTEN, send: SEND, ping: PING, doctor: DOCTOR } as const;
+const HELP = {
+  listen: LISTEN,
+  send: SEND,
+  ping: PING,
+  doctor: DOCTOR,
+  describe: DESCRIBE,
+  call: CALL,
+  completion: COMPLETION,
+} as const;
+
+export type CommandName = keyof typeof HELP;
 
 export const COMMAND_NAMES = Object.keys(HELP);
 
-export async function showHelp(command?: keyof typeof HELP): Promise<ExitCode> {
+/** What there is to say about a command, or in general. */
+export function helpOf(command: string | undefined): string | undefined {
+  return command === undefined ? GENERAL_HELP : new Map<string, string>(Object.entries(HELP)).get(command);
+}
+
+export async function showHelp(command?: CommandName): Promise<ExitCode> {
   await write(process.stdout, command === undefined ? GENERAL_HELP : HELP[command]);
   return Exit.OK;
 }

@@ -1,3 +1,4 @@
+import type { SignalCode } from "./ending.js";
 import type { ExitCode } from "./exit-codes.js";
 
 /** A command: takes what follows its name, prints, and says how the process shall end. */
@@ -7,15 +8,16 @@ interface Command {
   report(error: unknown, isJson: boolean): Promise<ExitCode>;
 }
 
-/** 128 and the signal's number, as shells tell it. */
-type SignalCode = 129 | 130 | 143;
-
 // Each is loaded when it is called: a script may send a thousand messages, each with a process of its own.
 const COMMANDS: ReadonlyMap<string | undefined, () => Promise<Command>> = new Map([
   ["listen", () => import("./listen.js")],
   ["send", () => import("./send.js")],
   ["ping", () => import("./ping.js")],
   ["doctor", () => import("./doctor.js")],
+  ["describe", () => import("./describe.js")],
+  ["call", () => import("./call.js")],
+  ["completion", () => import("./completion.js")],
+  ["complete", () => import("./complete.js")],
 ]);
 
 async function main(args: readonly string[]): Promise<number> {

@@ -8,12 +8,18 @@ export async function report(error: unknown, isJson: boolean): Promise<ExitCode>
   // Whoever closed the pipe has what it wanted.
   if (isBrokenPipe(error)) return Exit.OK;
   const line = isJson ? JSON.stringify({ ok: false, ...describe(error) }) : `earshot: ${toLine(explain(error))}`;
-  await write(process.stderr, `${line}\n`).catch(() => {});
+  return await end(error, line);
+}
+
+/** Prints what is told of an error; returns how the process shall end. */
+export async function end(error: unknown, text: string): Promise<ExitCode> {
+  await write(process.stderr, `${text}\n`).catch(() => {});
   if (error instanceof EarshotError) return EXIT_OF_ERROR[error.code];
   return error instanceof UsageError ? Exit.USAGE : Exit.FAILED;
 }
 
-function describe(error: unknown): object {
+/** What JSON tells of it. */
+export function describe(error: unknown): object {
   if (error instanceof EarshotError) {
     const { code, message, op, remoteCode } = error;
     // What could not even be dialed was not sent.

@@ -6,7 +6,7 @@ export function nearest(word: string, candidates: readonly string[]): string | u
   let best: string | undefined;
   let bestDistance = MAX_DISTANCE + 1;
   for (const candidate of candidates) {
-    const distance = editDistance(word.toLowerCase(), candidate);
+    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
     // A word of two letters is within two mistakes of every other.
     if (distance < bestDistance && distance < candidate.length / 2) {
       best = candidate;
@@ -17,7 +17,7 @@ export function nearest(word: string, candidates: readonly string[]): string | u
 }
 
 /** What `parseArgs` found wrong, in one line and with a way out. */
-export function explainParseError(error: unknown, options: readonly string[]): string {
+export function explainParseError(error: unknown, options: readonly string[], command: string): string {
   if (!(error instanceof Error)) throw error;
   const code = "code" in error ? error.code : undefined;
   if (code === "ERR_PARSE_ARGS_UNKNOWN_OPTION") {
@@ -25,7 +25,7 @@ export function explainParseError(error: unknown, options: readonly string[]): s
     const near = nearest(name.replace(/^-+/, ""), options);
     const remedy =
       near === undefined
-        ? "a message that begins with - goes after --"
+        ? `${command === "call" ? "an input" : "a message"} that begins with - goes after --`
         : `did you mean ${JSON.stringify(`--${near}`)}?`;
     return `there is no option ${JSON.stringify(name)}; ${remedy}`;
   }

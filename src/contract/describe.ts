@@ -90,14 +90,22 @@ function describeSchema(schema: unknown, side: Side, toJsonSchema: ToJsonSchema 
   }
 }
 
+/** What it means that a server does not tell its contract. */
+const FACTS = {
+  UNSUPPORTED: "no contract is served there; it takes messages (`send`)",
+  TIMEOUT:
+    "it does not say in time what it has; it is busy, hangs, or takes only the plain wire (`earshot doctor` tells)",
+} as const;
+
 /** Asks over a connection that is there. @throws EarshotError `UNSUPPORTED` where no contract is served */
 export async function describeOver(client: Client, options: WaitOptions): Promise<ContractDescription> {
   try {
     const reply = await client.system({ do: "describe" }, options);
     return reply.json() as ContractDescription;
   } catch (error) {
-    if (!(error instanceof EarshotError) || error.code !== "UNSUPPORTED") throw error;
-    throw failure("UNSUPPORTED", "call", client.address, "no contract is served there", { cause: error });
+    if (!(error instanceof EarshotError) || !(error.code in FACTS)) throw error;
+    const { code } = error;
+    throw failure(code, "call", client.address, FACTS[code as keyof typeof FACTS], { cause: error });
   }
 }
 

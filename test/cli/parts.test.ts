@@ -15,6 +15,7 @@ test("the exit codes are a promise", () => {
     HANDLER_FAILED: 5,
     TIMEOUT: 6,
     CONNECTION_LOST: 7,
+    PROCEDURE_FAILED: 8,
   });
   assert.deepEqual(EXIT_OF_ERROR, {
     INVALID_ARGUMENT: 2,
@@ -41,7 +42,7 @@ test("the exit codes are a promise", () => {
     UNKNOWN_PROCEDURE: 2,
     INVALID_INPUT: 4,
     INVALID_OUTPUT: 5,
-    PROCEDURE_FAILED: 5,
+    PROCEDURE_FAILED: 8,
     SYSTEM_ERROR: 1,
   });
 });

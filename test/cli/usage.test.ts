@@ -22,12 +22,15 @@ for (const args of [
   ["send", "-h"],
   ["ping", "x", "--help"],
   ["doctor", "-h"],
+  ["describe", "-h"],
+  ["call", "x", "y", "--help"],
+  ["completion", "-h"],
 ]) {
   test(`${args.join(" ")} prints help with examples and every exit code, and exits with 0`, LIMIT, async (t) => {
     const { code, stdout, stderr } = await run(t, args);
     const text = stdout.toString();
     assert.match(text, /Usage:/);
-    assert.match(text, /^ {2}(until )?earshot (listen|send|ping|doctor) \S/m);
+    assert.match(text, /^ {2}(until |source <\()?earshot (listen|send|ping|doctor|describe|call|completion) \S/m);
     for (const [number, meaning] of Object.entries(EXIT_MEANINGS))
       assert.ok(text.includes(`  ${number}  ${meaning}\n`));
     assert.ok(text.split("\n").every((line) => line.length <= 120));
@@ -43,6 +46,8 @@ test("a command's help names all of its options", LIMIT, async (t) => {
     send: ["--wire", "--max-message-bytes"],
     ping: [],
     doctor: ["--wire"],
+    describe: [],
+    call: ["--header", "--max-message-bytes"],
   };
   for (const [command, options] of Object.entries(own)) {
     const help = (await run(t, [command, "--help"])).stdout.toString();
@@ -60,10 +65,13 @@ test("without a command it prints its help on standard error, and exits with 2",
 for (const [args, message] of [
   [["lisetn", "x"], 'there is no command "lisetn"; did you mean "listen"? See: earshot --help'],
   [["Send", "x"], 'there is no command "Send"; did you mean "send"? See: earshot --help'],
-  [["frobnicate"], 'there is no command "frobnicate"; there are listen, send, ping, doctor. See: earshot --help'],
+  [
+    ["frobnicate"],
+    'there is no command "frobnicate"; there are listen, send, ping, doctor, describe, call, completion. See: earshot --help',
+  ],
   [
     ["--echo", "listen"],
-    '"--echo" comes before the command; first one of listen, send, ping, doctor. See: earshot --help',
+    '"--echo" comes before the command; first one of listen, send, ping, doctor, describe, call, completion. See: earshot --help',
   ],
   [["send"], "the ADDRESS is missing. See: earshot send --help"],
   [["listen", "--echo"], "the ADDRESS is missing. See: earshot listen --help"],

@@ -77,5 +77,5 @@ test("a server without a contract says so", async (t) => {
   t.after(() => server.close());
   const error = await rejection(describe(server.address));
   assert.equal(error.code, "UNSUPPORTED");
-  assert.match(error.message, /no contract is served there$/);
+  assert.match(error.message, /: no contract is served there; it takes messages \(`send`\)$/);
 });
