@@ -25,7 +25,7 @@ let compiled: Ended;
 /** The name of a block's program, without its ending. */
 function nameOf(block: Block): string {
   const name = fileOf(block) ?? `${basename(block.document, ".md")}-${block.line}`;
-  return join(basename(block.document, ".md"), name.replace(/\.ts$/, ""));
+  return join(basename(block.document, ".md"), name.replace(/\.(ts|mjs)$/, ""));
 }
 
 before(async () => {
@@ -92,19 +92,22 @@ function relocate(program: string, directory: string): string {
   return copy;
 }
 
-for (const block of SCRIPTS.filter((block) => isRunnable(block) && /^\s*earshot |\| earshot /m.test(block.text))) {
-  test(`${placeOf(block)} runs`, LIMIT, async (t) => {
+for (const block of SCRIPTS.filter((block) => isRunnable(block) && /\bearshot\b/.test(block.text))) {
+  test(`${placeOf(block)} runs`, COMPILER_LIMIT, async (t) => {
     for (const tool of ["go", "nc", "python3", "socat"]) {
       if (new RegExp(`\\b${tool} `).test(block.text) && !requireTool(t, tool)) return;
     }
     const { directory, env } = environment(t);
     const bin = join(directory, "bin");
-    mkdirSync(bin);
+    for (const name of ["bin", "node_modules"]) mkdirSync(join(directory, name));
     symlinkSync(`${ROOT}bin/earshot.js`, join(bin, "earshot"));
-    for (const file of filesFor(block)) writeFileSync(join(directory, String(fileOf(file))), file.text);
-    const script = block.text.replaceAll("/tmp/", `${directory}/`);
-    const options = { cwd: directory, env: { ...env, PATH: `${bin}:${process.env.PATH}`, GO111MODULE: "off" } };
-    const { code, stdout, stderr } = await new Program(t, "sh", ["-e", "-c", script], options).ended;
+    symlinkSync(ROOT, join(directory, "node_modules", "earshot"));
+    symlinkSync(`${ROOT}node_modules/zod`, join(directory, "node_modules", "zod"));
+    const move = (text: string) => text.replaceAll("/tmp/", `${directory}/`);
+    for (const file of filesFor(block)) writeFileSync(join(directory, String(fileOf(file))), move(textOf(file)));
+    const go = { GO111MODULE: "off", GOTOOLCHAIN: "local", CGO_ENABLED: "0", GOCACHE: join(directory, "cache") };
+    const options = { cwd: directory, env: { ...env, ...go, PATH: `${bin}:${process.env.PATH}` } };
+    const { code, stdout, stderr } = await new Program(t, "sh", ["-e", "-c", move(block.text)], options).ended;
     assert.equal(code, 0, `${stdout}${stderr}`);
     assertSaid(block, stdout.toString());
   });
@@ -112,7 +115,11 @@ for (const block of SCRIPTS.filter((block) => isRunnable(block) && /^\s*earshot 
 
 /** The files that blocks before it have left for it. */
 function filesFor({ document, line }: Block): Block[] {
-  return blocks("go", "py", "json").filter((file) => file.document === document && file.line < line && fileOf(file));
+  return blocks("go", "py", "js").filter((file) => file.document === document && file.line < line && fileOf(file));
+}
+
+function textOf(file: Block): string {
+  return file.language === "js" ? readFileSync(join(site, "out", `${nameOf(file)}.js`), "utf8") : file.text;
 }
 
 /** A command of the package in a line of a script: its name, and its flags. */
