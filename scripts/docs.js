@@ -1,11 +1,15 @@
 // Builds the reference into docs/reference/, and fails at the first warning. TypeDoc and the TypeScript that it needs are
-// a package of their own, installed here when they are asked for: nothing else needs them.
-import { execFileSync } from "node:child_process";
+// a package of their own, installed when they are asked for: nothing else needs them. Arguments are TypeDoc's.
+import { spawnSync } from "node:child_process";
 import { existsSync, statSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 
-const root = new URL("..", import.meta.url).pathname;
-const tools = `${root}scripts/docs`;
-const run = (command, args) => execFileSync(command, args, { cwd: tools, stdio: "inherit" });
+const tools = fileURLToPath(new URL("docs", import.meta.url));
+
+function run(command, args) {
+  const { status } = spawnSync(command, args, { cwd: tools, stdio: "inherit" });
+  if (status !== 0) process.exit(status ?? 1);
+}
 
 const installed = `${tools}/node_modules/.package-lock.json`;
 const isCurrent =
