@@ -25,8 +25,8 @@ async function succeed(command: string, args: readonly string[]): Promise<Ended>
 
 /** README's first program, with a socket of its own. */
 function firstProgram(): string {
-  const [, text] = /^```js\n([\s\S]*?)^```$/m.exec(README) ?? [];
-  assert.ok(text?.includes(README_SOCKET), `README.md's first program no longer uses ${README_SOCKET}`);
+  const [, text = ""] = /^```js\n([\s\S]*?)^```$/m.exec(README) ?? [];
+  assert.ok(text.includes(README_SOCKET), `README.md's first program no longer uses ${README_SOCKET}`);
   return text.replaceAll(README_SOCKET, join(site.directory, "s"));
 }
 
