@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { CONTENDERS } from "./contenders.js";
+import { measureContracts } from "./contract.js";
+import { measureInterleaving } from "./interleave.js";
 import { measureIdleMemory } from "./memory.js";
 import { measureStartup } from "./startup.js";
 import { countSyscalls } from "./syscalls.js";
@@ -108,6 +110,12 @@ try {
   if (values.only === undefined) {
     printRow(await measureIdleMemory(directory));
     printRow(await measureStartup(directory, rounds));
+  }
+  if (values.only === undefined || "interleaving".includes(values.only)) {
+    printRow(await measureInterleaving(directory, rounds));
+  }
+  if (values.only === undefined || "contracts".includes(values.only)) {
+    for (const row of await measureContracts(directory, rounds)) printRow(row);
   }
 } finally {
   rmSync(directory, { recursive: true, force: true });

@@ -1,7 +1,7 @@
 import { unlinkSync } from "node:fs";
 import { mkdir, open, rename, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
-import { OutputError, type Place, type Sink, writeTo } from "./sink.js";
+import { keepIn, OutputError, type Place, type Sink, writeTo } from "./sink.js";
 
 const SEQUENCE_DIGITS = 6;
 
@@ -19,6 +19,10 @@ class DirectorySink implements Sink {
 
   constructor(path: string) {
     this.#path = path;
+  }
+
+  keep(...chunks: readonly (string | Uint8Array)[]): Promise<void> {
+    return keepIn(this, chunks);
   }
 
   async begin(): Promise<Place> {

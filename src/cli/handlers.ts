@@ -1,7 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import { type Context, EarshotError, type Handler, type Message, type Reply, type StreamHandler } from "../index.js";
 import { gather, watch } from "./pieces.js";
-import { type Incoming, record, recordText } from "./recording.js";
+import { type Incoming, keep, record } from "./recording.js";
 import type { Sink } from "./sink.js";
 
 /** Short answers are one piece on the wire, as if nothing here were a stream. */
@@ -12,9 +12,19 @@ export type Answer = (message: Incoming, context: Context) => Promise<Reply>;
 
 /** Keeps each message as it comes; then, or meanwhile, `next` answers it. @param maxBytes the longest that is taken */
 export function recording(sink: Sink, maxBytes: number, next: Answer): StreamHandler {
-  return async ({ body, sizeBytes }, context) => {
+  return async (message, context) => {
+    const { sizeBytes } = message;
     if (sizeBytes !== undefined && sizeBytes > maxBytes)
       throw tooLarge(`${sizeBytes} bytes, and ${maxBytes} are taken`);
+    if (sizeBytes !== undefined && sizeBytes <= SMALL_BYTES) {
+      const { bytes } = await message.collect();
+      const whole = async () => {
+        await keep(bytes, sink);
+        return bytes;
+      };
+      return await next({ whole, body: only(whole), sizeBytes }, context);
+    }
+    const { body } = message;
     const limited = maxBytes === Infinity ? body : limit(body, maxBytes);
     return await next({ body: record({ body: limited, sizeBytes }, sink), sizeBytes }, context);
   };
@@ -36,23 +46,26 @@ function tooLarge(fact: string): EarshotError {
 /** Tells of each message in a line of JSON, for which it must be whole; then `next` answers it. */
 export function describing(sink: Sink, next: Answer): Handler {
   return async (message, context) => {
-    await recordText(`${JSON.stringify(describe(message, context))}\n`, sink);
-    return await next({ body: only(message.bytes), sizeBytes: message.byteLength }, context);
+    const whole = async () => {
+      await sink.keep(`${JSON.stringify(describe(message, context))}\n`);
+      return message.bytes;
+    };
+    return await next({ whole, body: only(whole), sizeBytes: message.byteLength }, context);
   };
 }
 
 /** Always the same text. */
 export function replying(text: string | undefined): Answer {
-  return async ({ body }) => {
-    for await (const _piece of body);
+  return async ({ whole, body }) => {
+    if (whole !== undefined) await whole();
+    else for await (const _piece of body);
     return text;
   };
 }
 
 /** What came, as it comes. */
-export const echoing: Answer = async ({ body, sizeBytes = Infinity }, { wire }) => {
-  return sizeBytes <= SMALL_BYTES ? await gather(body, sizeBytes) : await hold(body, wire);
-};
+export const echoing: Answer = async ({ whole, body }, { wire }) =>
+  whole === undefined ? await hold(body, wire) : await whole();
 
 /**
  * The plain wire has no word for a failure: a reply of which a part is out looks like all of it. There a short one waits
@@ -91,8 +104,8 @@ export function once(next: Answer, onHandled: () => void): Answer {
   };
 }
 
-async function* only(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
+async function* only(whole: () => Promise<Uint8Array>): AsyncGenerator<Uint8Array> {
+  yield await whole();
 }
 
 function describe(message: Message, { peer, wire }: Context): object {

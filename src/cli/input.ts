@@ -1,4 +1,4 @@
-import { EarshotError } from "../index.js";
+import type { Delivery } from "../index.js";
 import { write } from "./output.js";
 
 /** What is typed is sent when it is finished, and has to be somewhere until then. */
@@ -8,33 +8,41 @@ const END_MS = 10;
 
 const NOTHING = Buffer.alloc(0);
 
+export interface InputOptions {
+  readonly maxBytes: number | undefined;
+  /** Whether to tell somebody at a terminal what to do. */
+  readonly mayHint: boolean;
+  /** The error of an input that is too long; from outside, so that what it is made of is loaded once. */
+  readonly refuse: (maxBytes: number, delivery: Delivery) => Error;
+}
+
 /** Standard input as a message. */
 export class Input {
   /** Why it could not be read to its end. */
   failure: unknown;
   readonly #first: Buffer;
-  readonly #maxBytes: number;
+  readonly #options: InputOptions;
   /** `undefined` when the first piece is all. */
   readonly #rest: AsyncIterator<Buffer> | undefined;
 
-  private constructor(first: Buffer, rest: AsyncIterator<Buffer> | undefined, maxBytes: number) {
+  private constructor(first: Buffer, rest: AsyncIterator<Buffer> | undefined, options: InputOptions) {
     this.#first = first;
     this.#rest = rest;
-    this.#maxBytes = maxBytes;
+    this.#options = options;
   }
 
   /** Resolves with the first of it; what is typed at a terminal is read to its end. */
-  static async open(stdin: NodeJS.ReadStream, maxBytes: number | undefined, mayHint: boolean): Promise<Input> {
+  static async open(stdin: NodeJS.ReadStream, options: InputOptions): Promise<Input> {
     const pieces: AsyncIterator<Buffer> = stdin[Symbol.asyncIterator]();
     if (stdin.isTTY) {
-      if (mayHint)
-        await write(process.stderr, "the message is what you type; end it with Ctrl-D on a line of its own\n");
-      return new Input(await readAll(pieces, maxBytes ?? MAX_TYPED_BYTES), undefined, Infinity);
+      const hint = "the message is what you type; end it with Ctrl-D on a line of its own\n";
+      if (options.mayHint) await write(process.stderr, hint);
+      return new Input(await readAll(pieces, options), undefined, options);
     }
     const { done, value } = await pieces.next();
     const first = done === true ? NOTHING : value;
-    assertFits(first.length, maxBytes, "unsent");
-    return new Input(first, done === true ? undefined : pieces, maxBytes ?? Infinity);
+    assertFits(first.length, options, "unsent");
+    return new Input(first, done === true ? undefined : pieces, options);
   }
 
   /** All of it, or else the same piece by piece. */
@@ -56,7 +64,7 @@ export class Input {
     try {
       for (let { done, value } = await second; done !== true; { done, value } = await rest.next()) {
         bytes += value.length;
-        assertFits(bytes, this.#maxBytes, "unknown");
+        assertFits(bytes, this.#options, "unknown");
         yield value;
       }
     } catch (error) {
@@ -66,19 +74,18 @@ export class Input {
   }
 }
 
-async function readAll(pieces: AsyncIterator<Buffer>, maxBytes: number): Promise<Buffer> {
+async function readAll(pieces: AsyncIterator<Buffer>, options: InputOptions): Promise<Buffer> {
+  const { maxBytes = MAX_TYPED_BYTES } = options;
   const all: Buffer[] = [];
   let length = 0;
   for (let { done, value } = await pieces.next(); done !== true; { done, value } = await pieces.next()) {
     length += value.length;
-    assertFits(length, maxBytes, "unsent");
+    assertFits(length, { ...options, maxBytes }, "unsent");
     all.push(value);
   }
   return Buffer.concat(all, length);
 }
 
-function assertFits(bytes: number, maxBytes = Infinity, delivery: "unsent" | "unknown"): void {
-  if (bytes <= maxBytes) return;
-  const fact = `it has more than ${maxBytes} bytes (--max-message-bytes)`;
-  throw new EarshotError("MESSAGE_TOO_LARGE", `Cannot send standard input: ${fact}`, { delivery });
+function assertFits(bytes: number, { maxBytes, refuse }: InputOptions, delivery: Delivery): void {
+  if (maxBytes !== undefined && bytes > maxBytes) throw refuse(maxBytes, delivery);
 }

@@ -1,12 +1,23 @@
+import { isUtf8 } from "node:buffer";
 import { EarshotError } from "../index.js";
 import { OutputError, type Sink } from "./sink.js";
 import { TextCheck } from "./text-check.js";
 
-/** A message as it comes, or whole. */
+const NEWLINE = 0x0a;
+
+/** A message, which is written while it is read. */
 export interface Incoming {
+  /** Of one that is there whole: writes it, and then has it. Instead of `body`. */
+  readonly whole?: () => Promise<Uint8Array>;
   readonly body: AsyncIterable<Uint8Array>;
   /** All of it, if that is known. */
   readonly sizeBytes: number | undefined;
+}
+
+/** Writes a message that is there whole. @throws OutputError */
+export async function keep(bytes: Uint8Array, sink: Sink): Promise<void> {
+  const isLine = sink.isShared && bytes.at(-1) !== NEWLINE && isUtf8(bytes);
+  await (isLine ? sink.keep(bytes, "\n") : sink.keep(bytes));
 }
 
 /**
@@ -52,16 +63,4 @@ function brokenOff(error: unknown, bytes: number, left: string): Error {
   return error instanceof EarshotError
     ? new EarshotError(error.code, text, { cause: error })
     : new Error(text, { cause: error });
-}
-
-/** Writes a text that is made of a whole message. @throws OutputError */
-export async function recordText(text: string, sink: Sink): Promise<void> {
-  const place = await sink.begin();
-  try {
-    await place.write(text);
-    await place.finish();
-  } catch (error) {
-    await place.abandon();
-    throw error;
-  }
 }

@@ -1,4 +1,4 @@
-import { dial, EarshotError, type Message, type StreamedMessage } from "../index.js";
+import { type Delivery, dial, EarshotError, type Message, type StreamedMessage } from "../index.js";
 import { COMMON_OPTIONS, checkVoice, parse, readBytes, readChoice, readTimeout, takePositionals } from "./arguments.js";
 import { Exit, type ExitCode } from "./exit-codes.js";
 import type { Input } from "./input.js";
@@ -44,7 +44,8 @@ export async function run(args: readonly string[]): Promise<ExitCode> {
 /** Loaded when it is needed, as all that is not a part of every message from a script. */
 async function openInput(maxBytes: number | undefined, mayHint: boolean): Promise<Input> {
   const { Input } = await import("./input.js");
-  return await Input.open(process.stdin, maxBytes, mayHint);
+  const refuse = (limit: number, delivery: Delivery) => tooLarge("send standard input", limit, delivery);
+  return await Input.open(process.stdin, { maxBytes, mayHint, refuse });
 }
 
 async function describe(reply: Message): Promise<void> {
@@ -57,18 +58,18 @@ async function describe(reply: Message): Promise<void> {
 /** The reply as it is, so that it can be any bytes; only a terminal gets the newline that it needs. */
 async function print(reply: StreamedMessage, maxBytes = Infinity): Promise<void> {
   const text = process.stdout.isTTY ? new (await import("./text-check.js")).TextCheck() : undefined;
-  if ((reply.sizeBytes ?? 0) > maxBytes) throw tooLarge(maxBytes);
+  if ((reply.sizeBytes ?? 0) > maxBytes) throw tooLarge("print the reply", maxBytes, "unknown");
   let bytes = 0;
   for await (const piece of reply.body) {
     bytes += piece.length;
-    if (bytes > maxBytes) throw tooLarge(maxBytes);
+    if (bytes > maxBytes) throw tooLarge("print the reply", maxBytes, "unknown");
     text?.add(piece);
     await write(process.stdout, piece);
   }
   if (bytes > 0 && text?.lacksNewline) await write(process.stdout, "\n");
 }
 
-function tooLarge(maxBytes: number): EarshotError {
+function tooLarge(what: string, maxBytes: number, delivery: Delivery): EarshotError {
   const fact = `it has more than ${maxBytes} bytes (--max-message-bytes)`;
-  return new EarshotError("MESSAGE_TOO_LARGE", `Cannot print the reply: ${fact}`, { delivery: "unknown" });
+  return new EarshotError("MESSAGE_TOO_LARGE", `Cannot ${what}: ${fact}`, { delivery });
 }

@@ -7,6 +7,8 @@ export interface Sink {
   readonly isShared: boolean;
   /** A place for the next message, when it is its turn. It must be finished or abandoned. @throws OutputError */
   begin(): Promise<Place>;
+  /** Writes a message that is there whole. @throws OutputError */
+  keep(...chunks: readonly (string | Uint8Array)[]): Promise<void>;
   /** Nothing more is written: lets go of what is not finished. */
   close(): void;
 }
@@ -34,22 +36,48 @@ export class OutputError extends Error {
 
 type Write = Place["write"];
 
+/** Writes a message in a place of its own. @throws OutputError */
+export async function keepIn(sink: Sink, chunks: readonly (string | Uint8Array)[]): Promise<void> {
+  const place = await sink.begin();
+  try {
+    await place.write(...chunks);
+    await place.finish();
+  } catch (error) {
+    await place.abandon();
+    throw error;
+  }
+}
+
 /** One place for all messages: one after the other, so that the bytes of no two mix. */
 class SharedSink implements Sink {
   readonly isShared = true;
   readonly #write: Write;
+  readonly #isOrdered: boolean;
   #last: Promise<void> = Promise.resolve();
+  /** How many have a place, or wait for one. */
+  #places = 0;
 
-  constructor(write: Write) {
+  /** @param isOrdered whether a write may begin before the last is done, and comes after it all the same */
+  constructor(write: Write, isOrdered: boolean) {
     this.#write = write;
+    this.#isOrdered = isOrdered;
+  }
+
+  keep(...chunks: readonly (string | Uint8Array)[]): Promise<void> {
+    return this.#isOrdered && this.#places === 0 ? this.#write(...chunks) : keepIn(this, chunks);
   }
 
   async begin(): Promise<Place> {
     const before = this.#last;
-    let leave = () => {};
-    this.#last = new Promise((resolve) => {
-      leave = resolve;
+    let resolve = () => {};
+    this.#last = new Promise((settle) => {
+      resolve = settle;
     });
+    this.#places++;
+    const leave = () => {
+      this.#places--;
+      resolve();
+    };
     await before;
     return {
       write: this.#write,
@@ -73,14 +101,14 @@ export function standardOutput(onBroken: (error: unknown) => void): Sink {
       onBroken(error);
       throw new OutputError("nobody takes the server's output any more", undefined);
     }
-  });
+  }, true);
 }
 
 /** Every message is added to a file, which is made if it is not there: for this user alone, as the socket is. */
 export async function fileSink(path: string): Promise<Sink> {
   const { open } = await import("node:fs/promises");
   const file = await open(path, "a", 0o600);
-  return new SharedSink((...chunks) => writeTo(file, path, chunks));
+  return new SharedSink((...chunks) => writeTo(file, path, chunks), false);
 }
 
 /** @throws OutputError */

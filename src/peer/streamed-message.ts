@@ -71,20 +71,28 @@ export class StreamedMessage implements Disposable {
    * The whole of it, in memory.
    *
    * @param options.maxBytes default 64 MiB
-   * @throws EarshotError `MESSAGE_TOO_LARGE`, and as `body`
+   * @throws EarshotError `MESSAGE_TOO_LARGE`, which is also what the caller is told if a handler lets it pass; and as `body`
    */
   async collect(options: { readonly maxBytes?: number | undefined } = {}): Promise<Message> {
     const { maxBytes = DEFAULT_COLLECT_BYTES } = options;
-    const chunks: Uint8Array[] = [];
-    let length = 0;
-    for await (const chunk of this.body) {
+    const origin = this.#take();
+    // Most messages are there whole, in one piece.
+    const first = this.#isLeft ? undefined : origin.reader.read();
+    const chunks: Buffer[] = first === undefined ? [] : [first];
+    let length = first?.length ?? 0;
+    const isWhole = !this.#isLeft && origin.reader.isEnded;
+    for await (const chunk of isWhole || length > maxBytes ? [] : this.#read(origin)) {
       length += chunk.length;
-      if (length > maxBytes) {
-        throw new EarshotError("MESSAGE_TOO_LARGE", `Cannot collect the message: it has more than ${maxBytes} bytes`);
-      }
-      chunks.push(chunk);
+      if (length > maxBytes) break;
+      chunks.push(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length));
     }
-    return Message.withDescriptors(new Message(Buffer.concat(chunks, length), 0, length), this.descriptors);
+    if (length > maxBytes) {
+      if (!origin.reader.isEnded) origin.leave();
+      throw new EarshotError("MESSAGE_TOO_LARGE", `Cannot collect the message: it has more than ${maxBytes} bytes`);
+    }
+    const [only] = chunks;
+    const whole = chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, length);
+    return Message.withDescriptors(new Message(whole, 0, length), this.descriptors);
   }
 
   /**

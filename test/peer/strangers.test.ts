@@ -83,9 +83,9 @@ const sayings: { what: string; bytes: Uint8Array | string; code: string; text: R
   },
   {
     what: "a frame of unknown type",
-    bytes: Buffer.concat([greeting(), frameOf(9)]),
+    bytes: Buffer.concat([greeting(), frameOf(10)]),
     code: "PROTOCOL_VIOLATION",
-    text: /type 9/,
+    text: /type 10/,
   },
   {
     what: "a GOAWAY",

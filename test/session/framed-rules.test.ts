@@ -172,5 +172,11 @@ test("the other side's HELLO arrives as it was sent", () => {
   const app = { name: "überapp", version: "1.2.3" };
   const pair = new Pair(makeFramed, { client: { app, limits: { maxMessageBytes: 77, maxInFlight: 5 } } }).settle();
   const [seen] = pair.server.host.hellos;
-  assert.deepEqual(seen, { versions: [1, 1], features: [], limits: { maxMessageBytes: 77, maxInFlight: 5 }, app });
+  assert.deepEqual(seen, {
+    versions: [1, 1],
+    features: [],
+    limits: { maxMessageBytes: 77, maxInFlight: 5 },
+    app,
+    contract: undefined,
+  });
 });

@@ -48,7 +48,7 @@ for (const [wire, make, share] of [
           model.finish(isLost);
         },
       ),
-      { numRuns: Math.ceil(Number(process.env.EARSHOT_RANDOM_RUNS ?? 1_500) * share) },
+      { numRuns: Math.ceil(Number(process.env.EARSHOT_RANDOM_RUNS ?? 3_000) * share) },
     );
   });
 }

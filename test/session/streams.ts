@@ -21,10 +21,10 @@ export function streamServer(limits: Partial<SessionLimits> = {}, hello?: unknow
 }
 
 /** A framed client that has been greeted by a raw server that takes streams, or by one that does not. */
-export function streamClient(windowBytes: number | undefined = 65_536): Pair {
+export function streamClient(limits: { readonly windowBytes?: number } = { windowBytes: 65_536 }): Pair {
   const pair = new Pair(makeFramed);
   pair.client.flush();
-  pair.client.receive(greeting({ versions: [1, 1], limits: { windowBytes, maxInFlight: 64 } }));
+  pair.client.receive(greeting({ versions: [1, 1], limits: { ...limits, maxInFlight: 64 } }));
   pair.client.flush();
   pair.client.host.takeWrites();
   return pair;

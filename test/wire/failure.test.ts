@@ -34,7 +34,7 @@ test("its longest texts fit a control frame, and longer ones are cut to them", (
 });
 
 test("an unknown code reads as CONNECTION_CLOSED, with its texts", () => {
-  for (const code of ["0a00", "ff00", "ffff"]) {
+  for (const code of ["0c00", "ff00", "ffff"]) {
     assert.deepEqual(decodeFailure(unhex(`${code} 0100 41 4243`)), {
       code: "CONNECTION_CLOSED",
       remoteCode: "A",

@@ -57,6 +57,8 @@ test("every failure has its code", () => {
       VERSION_MISMATCH: 7,
       PEER_REFUSED: 8,
       UNSUPPORTED: 9,
+      CONTRACT_MISMATCH: 10,
+      UNKNOWN_PROCEDURE: 11,
     },
   );
 });
