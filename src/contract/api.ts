@@ -1,39 +1,34 @@
 import type { Client } from "../peer/client.js";
 import type { Caller } from "./caller.js";
-import { aboutOf, type Contract } from "./contract.js";
+import type { Contract, ProcedureTree } from "./contract.js";
 import { Plan } from "./plan.js";
-import { checksOf } from "./procedure.js";
+import { checksOf, isProcedure } from "./procedure.js";
 import type { Api, CallOptions } from "./types.js";
 
 /** Where an api keeps its client: no name of a procedure can be the same. */
 const CLIENT: unique symbol = Symbol("earshot.client");
 
-type Procedures = { [name: string]: unknown };
-
 /** Functions for all procedures of a contract, nested as they are. */
 export function makeApi<C extends Contract>(caller: Caller, contract: C): Api<C> {
   const { client } = caller;
-  const root: Procedures = {};
-  for (const [full, procedure] of aboutOf(contract).procedures) {
-    const hasInput = procedure.definition.input !== undefined;
-    const plan = new Plan(full, procedure.kind, hasInput, checksOf(procedure), client.address, caller.codec.id);
-    const path = full.split(".");
-    const name = path.pop() ?? full;
-    let group = root;
-    for (const part of path) {
-      group[part] ??= {};
-      group = group[part] as Procedures;
-    }
-    group[name] = callOf(caller, plan);
-  }
-  Object.defineProperty(root, CLIENT, { value: client });
-  Object.defineProperty(root, Symbol.asyncDispose, { value: () => client.close() });
-  return freeze(root) as Api<C>;
+  const api = makeGroup(caller, contract, "");
+  Object.defineProperty(api, CLIENT, { value: client });
+  Object.defineProperty(api, Symbol.asyncDispose, { value: () => client.close() });
+  return Object.freeze(api) as Api<C>;
 }
 
-function freeze(group: Procedures): Procedures {
-  for (const member of Object.values(group)) if (typeof member === "object") freeze(member as Procedures);
-  return Object.freeze(group);
+function makeGroup(caller: Caller, tree: ProcedureTree, prefix: string): Record<string, unknown> {
+  const group: Record<string, unknown> = {};
+  for (const [name, entry] of Object.entries(tree)) {
+    if (isProcedure(entry)) {
+      const { kind, definition } = entry;
+      const hasInput = definition.input !== undefined;
+      const { address } = caller.client;
+      const plan = new Plan(prefix + name, kind, hasInput, checksOf(entry), address, caller.codec.id);
+      group[name] = callOf(caller, plan);
+    } else group[name] = Object.freeze(makeGroup(caller, entry as ProcedureTree, `${prefix}${name}.`));
+  }
+  return group;
 }
 
 /** A function whose arguments are the input, the items, and the options: those of them that the procedure has. */

@@ -1,6 +1,7 @@
-import { EarshotError } from "../errors.js";
+import type { EarshotError } from "../errors.js";
 import type { Inflow } from "../peer/flow.js";
 import { type FailureName, isFailureName } from "../wire/failure.js";
+import { Refusal } from "./faults.js";
 import { callBytes } from "./format.js";
 import type { Service } from "./service.js";
 
@@ -64,6 +65,6 @@ export class Held {
     this.#bytes += bytes;
     if (bytes <= 0 || this.#bytes <= this.#maxBytes) return;
     const fact = `the server holds ${this.#maxBytes} bytes of unfinished messages; try again later (maxBufferedBytes)`;
-    throw new EarshotError("OVERLOADED", fact);
+    throw new Refusal("OVERLOADED", fact);
   }
 }

@@ -95,7 +95,8 @@ export class Dispatch {
     let items: ItemReader | undefined;
     if (served.accepts) {
       const rest = inputEnd < end ? source.subarray(inputEnd, end) : NOTHING;
-      items = new ItemReader(inflow ?? answering.read(), this.#service.maxMessageBytes, rest);
+      const { maxMessageBytes, held } = this.#service;
+      items = new ItemReader(inflow ?? answering.read(), maxMessageBytes, rest, held);
     }
     const made: ServedCall =
       served.kind === "unary"

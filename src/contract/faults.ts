@@ -19,10 +19,13 @@ export class Invalid extends EarshotError {
   }
 }
 
-/** The caller is not let in. */
+/** The caller is not let in, or what it sends has no place. It hears so. */
 export class Refusal extends EarshotError {
-  constructor(text: string) {
-    super("PEER_REFUSED", text, { op: "call" });
+  readonly failure: "PEER_REFUSED" | "MESSAGE_TOO_LARGE" | "OVERLOADED";
+
+  constructor(failure: Refusal["failure"], text: string) {
+    super(failure, text, { op: "call" });
+    this.failure = failure;
   }
 }
 

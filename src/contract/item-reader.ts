@@ -1,5 +1,6 @@
-import { EarshotError } from "../errors.js";
 import type { Inflow } from "../peer/flow.js";
+import type { Held } from "./collect.js";
+import { Refusal } from "./faults.js";
 import { LAST_RECORD } from "./format.js";
 
 const PREFIX_BYTES = 4;
@@ -18,9 +19,14 @@ export class ItemReader {
   /** Pieces of a record that is longer than what came at once. */
   #pieces: Buffer[] = [];
   #pieceBytes = 0;
+  readonly #held: Held | undefined;
 
-  /** @param rest what has come of it already */
-  constructor(inflow: Inflow, maxBytes: number, rest?: Buffer) {
+  /**
+   * @param rest what has come of it already
+   * @param held where the pieces of records are counted
+   */
+  constructor(inflow: Inflow, maxBytes: number, rest?: Buffer, held?: Held) {
+    this.#held = held;
     this.#in = inflow;
     this.#maxBytes = maxBytes;
     if (rest !== undefined) this.source = rest;
@@ -54,8 +60,7 @@ export class ItemReader {
   /** Wants no more. */
   stop(): void {
     this.#at = this.source.length;
-    this.#pieces = [];
-    this.#pieceBytes = 0;
+    this.#forget();
     this.#in.stop();
   }
 
@@ -81,7 +86,7 @@ export class ItemReader {
     const length = prefix >= LAST_RECORD ? prefix - LAST_RECORD : prefix;
     if (length <= this.#maxBytes) return length;
     const fact = `an item of ${length} bytes is over the limit of ${this.#maxBytes} (maxMessageBytes)`;
-    throw new EarshotError("MESSAGE_TOO_LARGE", `Cannot read the stream: ${fact}`, { op: "receive" });
+    throw new Refusal("MESSAGE_TOO_LARGE", `Cannot read the stream: ${fact}`);
   }
 
   /** Puts what came behind what is left, and copies no byte of a long record more than twice. */
@@ -92,15 +97,25 @@ export class ItemReader {
       return;
     }
     if (this.#pieceBytes === 0) {
-      this.#pieces = [this.source.subarray(this.#at)];
-      this.#pieceBytes = this.#rest;
+      this.#hold(this.source.subarray(this.#at));
       this.source = Buffer.alloc(0);
       this.#at = 0;
     }
-    this.#pieces.push(chunk);
-    this.#pieceBytes += chunk.length;
+    this.#hold(chunk);
     if (this.#pieceBytes < this.#neededBytes()) return;
     this.source = Buffer.concat(this.#pieces, this.#pieceBytes);
+    this.#forget();
+  }
+
+  /** @throws EarshotError `OVERLOADED` */
+  #hold(piece: Buffer): void {
+    this.#pieces.push(piece);
+    this.#pieceBytes += piece.length;
+    this.#held?.add(piece.length);
+  }
+
+  #forget(): void {
+    this.#held?.add(-this.#pieceBytes);
     this.#pieces = [];
     this.#pieceBytes = 0;
   }

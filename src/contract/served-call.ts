@@ -75,14 +75,15 @@ export abstract class ServedCall {
     const { logger } = this.service;
     const { procedure } = this.context;
     try {
-      if (error instanceof Refusal) this.refuse("PEER_REFUSED", error.message);
+      if (error instanceof Refusal) this.refuse(error.failure, error.message);
       else if (error instanceof Declared && error.procedure === procedure) {
         this.reply(this.#encode(Status.DECLARED, error.remoteCode, error.data));
       } else if (error instanceof Invalid && error.code === "INVALID_INPUT") {
         this.reply(this.#encode(Status.INVALID_INPUT, undefined, error.issues));
-      } else if (ServedContext.isAbandoned(this.context))
+      } else if (ServedContext.isAbandoned(this.context)) {
         logger.debug({ procedure, error }, "the handler failed, and nobody waits for it");
-      else if (error instanceof Invalid) {
+        this.refuse("CANCELLED", "nobody waits for it");
+      } else if (error instanceof Invalid) {
         logger.error({ procedure, error }, "the output is not valid");
         this.reply(this.#encode(Status.INVALID_OUTPUT, undefined, error.issues));
       } else {

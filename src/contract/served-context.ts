@@ -39,7 +39,7 @@ export class ServedContext implements CallContext {
   }
 
   refuse(text: string): EarshotError {
-    return new Refusal(text);
+    return new Refusal("PEER_REFUSED", text);
   }
 
   /** Members that middleware has given. @throws EarshotError for a name that the context has already */

@@ -5,6 +5,10 @@ import { violation } from "../wire/decode.js";
 const MIN_SPARE_BYTES = 8_192;
 /** Up to this size chunks come from memory that is shared with others. */
 const POOLED_BYTES = 4_096;
+/** Small pieces behind others that are not read are put together in memory of this size: a piece costs more than its bytes. */
+const GATHER_BYTES = 8_192;
+/** After so many chunks their places are used again, also if the last is never reached. */
+const COMPACT_AT = 64;
 
 /** Who grants the other side more, as its bytes are read. */
 export interface IncomingOwner {
@@ -46,6 +50,9 @@ export class IncomingStream {
   readonly #owner: IncomingOwner;
   #chunks: Buffer[] = [];
   #head = 0;
+  /** What came behind the chunks, put together, and how much of it is used. */
+  #tail: Buffer | undefined;
+  #tailBytes = 0;
   /** A frame of which a part has come. */
   #partial: Buffer | undefined;
   #partialBytes = 0;
@@ -64,11 +71,12 @@ export class IncomingStream {
 
   /** What came first and was not read; its memory is the reader's. `undefined` when there is nothing now. */
   read(): Buffer | undefined {
+    if (this.#head === this.#chunks.length) this.#closeTail();
     const chunk = this.#chunks[this.#head];
     if (chunk === undefined) return undefined;
     this.#chunks[this.#head++] = NOTHING;
-    if (this.#head === this.#chunks.length) {
-      this.#chunks = [];
+    if (this.#head === this.#chunks.length || (this.#head >= COMPACT_AT && this.#head * 2 >= this.#chunks.length)) {
+      this.#chunks = this.#chunks.slice(this.#head);
       this.#head = 0;
     }
     this.bufferedBytes -= chunk.length;
@@ -108,10 +116,13 @@ export class IncomingStream {
       this.#partialBytes = 0;
       this.#fill(bytes, start, end, remaining);
     } else if (count > 0) {
-      const chunk = count <= POOLED_BYTES ? Buffer.allocUnsafe(count) : Buffer.allocUnsafeSlow(count);
-      bytes.copy(chunk, 0, start, end);
       this.#owner.onHeld(count);
-      this.#push(chunk);
+      if (this.#isGathered(count)) this.#gather(bytes, start, end);
+      else {
+        const chunk = count <= POOLED_BYTES ? Buffer.allocUnsafe(count) : Buffer.allocUnsafeSlow(count);
+        bytes.copy(chunk, 0, start, end);
+        this.#push(chunk);
+      }
     }
   }
 
@@ -160,7 +171,35 @@ export class IncomingStream {
     this.#push(partial);
   }
 
+  #isGathered(bytes: number): boolean {
+    return bytes <= POOLED_BYTES && this.bufferedBytes > 0;
+  }
+
+  /** A small piece behind others. */
+  #gather(bytes: Buffer, start: number, end: number): void {
+    if (this.#tail === undefined || this.#tail.length - this.#tailBytes < end - start) {
+      this.#closeTail();
+      this.#tail = Buffer.allocUnsafeSlow(GATHER_BYTES);
+    }
+    bytes.copy(this.#tail, this.#tailBytes, start, end);
+    this.#tailBytes += end - start;
+    this.bufferedBytes += end - start;
+    this.onChange?.();
+  }
+
+  #closeTail(): void {
+    if (this.#tail === undefined) return;
+    this.#chunks.push(this.#tail.subarray(0, this.#tailBytes));
+    this.#tail = undefined;
+    this.#tailBytes = 0;
+  }
+
   #push(chunk: Buffer): void {
+    if (this.#isGathered(chunk.length)) {
+      this.#gather(chunk, 0, chunk.length);
+      return;
+    }
+    this.#closeTail();
     this.#chunks.push(chunk);
     this.bufferedBytes += chunk.length;
     this.onChange?.();
@@ -171,6 +210,8 @@ export class IncomingStream {
     this.#partial = undefined;
     this.#chunks = [];
     this.#head = 0;
+    this.#tail = undefined;
+    this.#tailBytes = 0;
     if (this.bufferedBytes + partialBytes > 0) this.#owner.onHeld(-this.bufferedBytes - partialBytes);
     this.bufferedBytes = 0;
   }

@@ -44,6 +44,8 @@ export class Output<T extends Outgoing> {
   readonly #small = new Fifo<T>();
   #control: Uint8Array[] = [];
   readonly #turns = new Turns<T>();
+  /** The last write had room for small ones only: the next begins with a large one, so that none waits for ever. */
+  #isTurnDue = false;
   #chunks: Uint8Array[] = [];
   #chunkBytes = 0;
   #segmentStart = 0;
@@ -139,21 +141,27 @@ export class Output<T extends Outgoing> {
     for (const frame of this.#control) this.#put(frame);
     if (this.#control.length > 0) this.#control = [];
     this.controlBytes = 0;
+    let hasTurns = this.#isTurnDue && this.#hasRoom() && this.#putTurn(done);
     while (this.#hasRoom()) {
       const item = this.#small.peek();
       if (item === undefined || (item.descriptors.length > 0 && !this.#isEmptyWrite)) break;
       this.#small.shift();
       if (this.#putFirst(item)) done.push(item);
     }
-    while (this.#hasRoom()) {
-      const turn = this.#turns.next;
-      if (turn === undefined || (turn.item.descriptors.length > 0 && !this.#isEmptyWrite)) break;
-      const end = this.#putPiece(turn);
-      if (end === "done") done.push(turn.item);
-      this.#turns.advance(turn, end);
-    }
+    while (this.#hasRoom() && this.#putTurn(done)) hasTurns = true;
+    this.#isTurnDue = !hasTurns && !this.#turns.isEmpty;
     this.#closeSegment();
     return done;
+  }
+
+  /** Puts a piece of the large item or stream whose turn it is; false when there is none, or not in this write. */
+  #putTurn(done: T[]): boolean {
+    const turn = this.#turns.next;
+    if (turn === undefined || (turn.item.descriptors.length > 0 && !this.#isEmptyWrite)) return false;
+    const end = this.#putPiece(turn);
+    if (end === "done") done.push(turn.item);
+    this.#turns.advance(turn, end);
+    return true;
   }
 
   /** Descriptors go with the first byte of a write, which has to be the first of their frame. */

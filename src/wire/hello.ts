@@ -53,7 +53,7 @@ export function ownHello(
   features: readonly string[] = [],
   contract?: ContractInfo,
 ): Hello {
-  return { versions: [PROTOCOL_VERSION, PROTOCOL_VERSION], features, limits, app, contract };
+  return { versions: [PROTOCOL_VERSION, PROTOCOL_VERSION], features, limits, app, ...(contract && { contract }) };
 }
 
 /** @throws EarshotError `PROTOCOL_VIOLATION` if it is not what PROTOCOL.md says. Unknown members are ignored. */
@@ -78,7 +78,7 @@ export function decodeHello(payload: Buffer): Hello {
       ...(limits.windowBytes === undefined ? {} : { windowBytes: asWindow(limits.windowBytes) }),
     },
     app: asApp(value.app, "application"),
-    contract: asContract(value.contract),
+    ...(value.contract === undefined ? {} : { contract: asContract(value.contract) }),
   };
 }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { clientOf, contract, isError, procedure, type } from "../../src/contract/index.js";
+import { contract, isError, procedure, type } from "../../src/contract/index.js";
 import { MemoryLogger } from "../support/logger.js";
 import { all, calling, later, rejection, serving, unused, weather } from "./support.js";
 
@@ -225,73 +225,4 @@ test("items that fail or cannot be sent reject the call, and break off the handl
     ["INVALID_ARGUMENT", true],
   );
   assert.equal((await rejection(api.upload(5 as never))).code, "INVALID_ARGUMENT");
-});
-
-test("a deadline is for all of a stream", async (t) => {
-  const aborted = later();
-  const server = await serving(t, weather, {
-    ...unused,
-    async *watch(_city, { signal }) {
-      signal.addEventListener("abort", () => aborted.resolve());
-      for (let celsius = 0; ; celsius++) {
-        yield { celsius };
-        await new Promise((resolve) => setImmediate(resolve));
-      }
-    },
-  });
-  const api = await calling(t, server, weather);
-  assert.equal((await rejection(all(api.watch("Riga", { timeoutMs: 40 })))).code, "TIMEOUT");
-  await aborted.promise;
-});
-
-test("an unfinished stream rejects with its cause when the connection dies, and so does the other side's", async (t) => {
-  const [heard, ended] = [later(), later<unknown>()];
-  const server = await serving(t, weather, {
-    ...unused,
-    async *watch() {
-      yield { celsius: 1 };
-      await new Promise(() => {});
-    },
-    async *chat(lines) {
-      try {
-        for await (const line of lines) {
-          heard.resolve();
-          if (line === "never") yield line;
-        }
-      } catch (error) {
-        ended.resolve(error);
-        throw error;
-      }
-    },
-  });
-  const api = await calling(t, server, weather);
-  const stream = api.watch("Riga");
-  await stream.next();
-  const lines = (async function* () {
-    yield "a";
-    await new Promise(() => {});
-  })();
-  const chat = rejection(api.chat(lines).next() as Promise<unknown>);
-  await heard.promise;
-  const waiting = rejection(stream.next());
-  void clientOf(api).close();
-  void clientOf(api).close();
-  assert.match((await waiting).code, /^CONNECTION_/);
-  assert.match((await chat).code, /^CONNECTION_/);
-  assert.match(String(((await ended.promise) as { code?: string }).code), /^CONNECTION_|^CANCELLED/);
-});
-
-test("nothing is sent before the first item is asked for, and a stream that was left yields nothing", async (t) => {
-  let calls = 0;
-  const server = await serving(t, weather, {
-    ...unused,
-    watch: () => Array.from({ length: calls++ }, () => ({ celsius: 0 })),
-  });
-  const api = await calling(t, server, weather);
-  const stream = api.watch("Riga");
-  await api.admin.users.list();
-  assert.equal(calls, 0);
-  await stream.return();
-  assert.equal((await stream.next()).done, true);
-  assert.equal(calls, 0);
 });

@@ -10,6 +10,8 @@ const FIRST = 65_536;
 /** What a stream that is read may have under way. */
 const CUSTOMARY = 131_072;
 const POOL = 4_194_304;
+/** So many streams at their customary room use it up. */
+const MANY = POOL / (CUSTOMARY - FIRST);
 
 /** What was granted of each exchange since the last call. */
 function grants({ server }: Pair): Map<number, number> {
@@ -106,7 +108,7 @@ test("a stream that is not read holds back only itself", () => {
 });
 
 test("fast readers that stall use up the pool; all others still go on at their first windows", () => {
-  const count = 100;
+  const count = MANY + 50;
   const pair = streamServer({ maxInFlight: count });
   const streams = begin(pair, count);
   const granted = new Map<number, number>();
@@ -129,31 +131,31 @@ test("fast readers that stall use up the pool; all others still go on at their f
 });
 
 test("what a stream got of the pool is free again when it is over and read, not before", () => {
-  const pair = streamServer({ maxInFlight: 100 });
-  const streams = begin(pair, 70);
+  const pair = streamServer({ maxInFlight: 2 * MANY });
+  const streams = begin(pair, MANY + 4);
   for (const [index, stream] of streams.entries()) {
     readAll(stream);
     fill(pair, 2 * index + 1, grants(pair).get(2 * index + 1) ?? 0);
   }
-  for (let index = 0; index < 66; index++) pair.server.receive(frame(TYPE.DATA, END, 2 * index + 1));
-  const heldBytes = POOL + 70 * FIRST;
+  for (let index = 0; index < MANY; index++) pair.server.receive(frame(TYPE.DATA, END, 2 * index + 1));
+  const heldBytes = POOL + (MANY + 4) * FIRST;
   assert.equal(pair.server.session.heldBytes, heldBytes);
   // The pool is used up as long as nobody reads: a new stream keeps to its first window.
   pair.server.receive(frame(TYPE.OPEN, 0, 1_001, pattern(FIRST)));
-  readAll(incomingOf(pair.server, 70));
+  readAll(incomingOf(pair.server, MANY + 4));
   assert.deepEqual([...grants(pair)], [[1_001, FIRST]]);
   readAll(streams[0]);
   pair.server.receive(frame(TYPE.DATA, 0, 1_001, pattern(FIRST)));
-  readAll(incomingOf(pair.server, 70));
+  readAll(incomingOf(pair.server, MANY + 4));
   assert.deepEqual([...grants(pair)], [[1_001, CUSTOMARY]]);
 });
 
 test("the pool is free again after streams that were stopped, given up, failed or lost their caller", () => {
   for (const how of ["stopped", "given up", "failed"] as const) {
-    const pair = streamServer({ maxInFlight: 100 });
-    const streams = begin(pair, 70);
+    const pair = streamServer({ maxInFlight: 2 * MANY });
+    const streams = begin(pair, MANY + 4);
     for (const stream of streams) readAll(stream);
-    assert.equal(grants(pair).get(139), FIRST);
+    assert.equal(grants(pair).get(2 * MANY + 7), FIRST);
     for (const [index, stream] of streams.entries()) {
       const exchange = exchangeOf(pair.server, index);
       if (how === "stopped") stream.stop();
@@ -161,7 +163,7 @@ test("the pool is free again after streams that were stopped, given up, failed o
       else pair.server.session.fail(exchange, "HANDLER_FAILED", "");
     }
     pair.server.receive(frame(TYPE.OPEN, 0, 1_001, pattern(FIRST)));
-    readAll(incomingOf(pair.server, 70));
+    readAll(incomingOf(pair.server, MANY + 4));
     assert.equal(grants(pair).get(1_001), CUSTOMARY, how);
   }
 });
@@ -219,4 +221,29 @@ test("a stream with much data lets small messages and other streams pass between
   server.flush();
   const order = describe(server.host.written).map((line) => line.split(" ")[1]);
   assert.deepEqual(order.slice(0, 7), ["5", "1", "3", "1", "3", "1", "3"]);
+});
+
+test("nor do small messages that never end hold back a stream, or a large message, for more than one write", () => {
+  for (const isStream of [true, false]) {
+    const pair = connectStreams(makeFramed, { maxInFlight: 1_000 });
+    pair.client.host.isWritable = false;
+    const feed = () => {
+      for (let index = 0; index < 10; index++) pair.client.send(pattern(60_000, index));
+    };
+    feed();
+    pair.client.flush();
+    if (isStream) pair.client.sendStream().outgoing.write(pattern(50_000));
+    else pair.client.send(pattern(70_000));
+    for (let round = 0; round < 5; round++) {
+      feed();
+      pair.client.host.drain();
+      pair.client.session.drained();
+    }
+    const lines = describe(pair.client.host.written);
+    assert.equal(
+      lines.some((line) => /^OPEN(\+SIZE)? \d+ of (50000|65544)$/.test(line)),
+      true,
+      lines.join(),
+    );
+  }
 });

@@ -27,7 +27,6 @@ test("what is left out has its default", () => {
     features: [],
     limits: { maxMessageBytes: Number.MAX_SAFE_INTEGER, maxInFlight: 1 },
     app: undefined,
-    contract: undefined,
   });
 });
 
@@ -40,13 +39,7 @@ test("unknown members are ignored, wherever they are", () => {
     features: ["x", 5, null, "y"],
     more: [],
   });
-  const known = { versions: [1, 1], features: ["x", "y"], limits, app: { name: "a", version: "1" } };
-  assert.deepEqual(hello, { ...known, contract: undefined });
-});
-
-test("a first window is read as it is, from 65,536 bytes on, and nothing said is none", () => {
-  assert.equal(read({ versions: [1, 1], limits: { windowBytes: 65_536 } }).limits.windowBytes, 65_536);
-  assert.equal("windowBytes" in read({ versions: [1, 1], limits: {} }).limits, false);
+  assert.deepEqual(hello, { versions: [1, 1], features: ["x", "y"], limits, app: { name: "a", version: "1" } });
 });
 
 test("a side that takes no message at once is taken to take one", () => {
@@ -84,13 +77,12 @@ test("everything else is a violation", () => {
     { versions, limits: [] },
     { versions, limits: { maxMessageBytes: "1" } },
     { versions, limits: { maxInFlight: 0.5 } },
-    { versions, limits: { windowBytes: 65_535 } },
-    { versions, limits: { windowBytes: "65536" } },
-    { versions, limits: { windowBytes: 2 ** 53 } },
-    { versions, limits: { windowBytes: null } },
     { versions, app: "weather" },
     { versions, app: { name: "weather" } },
     { versions, app: { name: 1, version: 1 } },
+    { versions, contract: { name: "weather", version: "1.0.0" } },
+    { versions, contract: { version: "1.0.0", codecs: [] } },
+    { versions, contract: { name: "weather", version: "1.0.0", codecs: Array(17).fill("x") } },
   ]) {
     assert.throws(() => read(value), isViolation, JSON.stringify(value));
   }
@@ -104,19 +96,14 @@ test("a HELLO of 16,384 bytes is read, a longer one is not", () => {
 
 test("it arrives as it was sent", () => {
   const count = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER });
-  const windowBytes = fc.integer({ min: 65_536, max: Number.MAX_SAFE_INTEGER });
-  const codecs = fc.array(fc.constantFrom("msgpack", "json"), { minLength: 1, maxLength: 2 });
   const text = fc.string({ maxLength: 128, unit: "grapheme" }).filter((name) => name.length <= 256);
   const hello: fc.Arbitrary<Hello> = fc.record(
     {
       versions: fc.tuple(fc.nat(), fc.nat()).map(([a, b]) => [Math.min(a, b), Math.max(a, b)] as const),
       features: fc.array(fc.string({ maxLength: 20 }), { maxLength: 64 }),
-      limits: fc.record(
-        { maxMessageBytes: count, maxInFlight: count, maxDescriptors: count, windowBytes },
-        { ...plain, requiredKeys: ["maxMessageBytes", "maxInFlight"] },
-      ),
+      limits: fc.record({ maxMessageBytes: count, maxInFlight: count }, plain),
       app: fc.option(fc.record({ name: text, version: text }, plain), { nil: undefined }),
-      contract: fc.option(fc.record({ name: text, version: text, codecs }, plain), { nil: undefined }),
+      contract: fc.record({ name: text, version: text, codecs: fc.array(text, { maxLength: 16 }) }, plain),
     },
     plain,
   );
