@@ -42,31 +42,43 @@ export type Delivery = "unsent" | "unknown";
 
 /** What is wrong with a part of a value, as its schema says. */
 export interface Issue {
+  /** In the validator's words. */
   readonly message: string;
   /** Where in the value: property names and indices, from outside in; empty for the value itself. */
   readonly path: readonly (string | number)[];
 }
 
+/** What an error is made with, besides its code and message: see the members of `EarshotError`. */
 export interface ErrorDetails {
+  /** What was being done. */
   readonly op?: Operation | undefined;
+  /** Where, in the `unix:` form. */
   readonly address?: string | undefined;
+  /** What led to it: a system error, the reason of a signal, an error of a source. */
   readonly cause?: unknown;
+  /** Whether a handler may have seen the message. */
   readonly delivery?: Delivery | undefined;
+  /** The other side's own code, or the name of a declared error. */
   readonly remoteCode?: string | undefined;
+  /** The full name of a procedure. */
   readonly procedure?: string | undefined;
+  /** What is wrong with an input or output. */
   readonly issues?: readonly Issue[] | undefined;
+  /** What a declared error says. */
   readonly data?: unknown;
 }
 
 /** The only error class that earshot throws or rejects with. */
 export class EarshotError extends Error {
+  /** Always this. */
   override readonly name = "EarshotError";
+  /** What a program can go by. */
   readonly code: ErrorCode;
   /** What was being done. */
   readonly op: Operation | undefined;
   /** The address it was done at, in its `unix:` form. */
   readonly address: string | undefined;
-  /** Set when a `send` fails: can the handler have seen the message? */
+  /** Set when a `send`, a `ping` or a call fails on its way: can the handler have seen the message? */
   readonly delivery: Delivery | undefined;
   /**
    * With `HANDLER_FAILED`: the `code` of the error that the other side's handler threw, if it had one. With
@@ -80,6 +92,7 @@ export class EarshotError extends Error {
   /** With `PROCEDURE_FAILED`: what the declared error says; `isError` knows its type. */
   readonly data: unknown;
 
+  /** For earshot itself; programs only catch it. */
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.code = code;

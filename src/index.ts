@@ -1,4 +1,17 @@
-export { type Delivery, EarshotError, type ErrorCode, type Operation } from "./errors.js";
+/**
+ * Messages between programs on one machine, over Unix domain sockets: {@link listen} and {@link dial}, and what belongs to
+ * them.
+ *
+ * @module earshot
+ */
+export {
+  type Delivery,
+  EarshotError,
+  type ErrorCode,
+  type ErrorDetails,
+  type Issue,
+  type Operation,
+} from "./errors.js";
 export { type Descriptor, Message } from "./message.js";
 export { type Allow, anyUser, groups, sameUser, users } from "./peer/allow.js";
 export type { Chunks } from "./peer/chunks.js";
@@ -6,7 +19,7 @@ export { Client, type Pong, type SendOptions, type StreamSendOptions } from "./p
 export { Context, type Peer } from "./peer/context.js";
 export { type DialOptions, dial } from "./peer/dial.js";
 export type { Duplex } from "./peer/duplex.js";
-export { type Examination, examine } from "./peer/examine.js";
+export { type Answer, type Examination, type ExamineOptions, examine } from "./peer/examine.js";
 export type { App, CloseOptions, Logger } from "./peer/options.js";
 export type { WaitOptions } from "./peer/pending.js";
 export {
@@ -21,5 +34,9 @@ export {
 } from "./peer/server.js";
 export { StreamedMessage } from "./peer/streamed-message.js";
 export type { Credentials } from "./transport/credentials.js";
+export type { AddressState, Finding, ServerFacts, SocketExamination, SocketPath } from "./transport/examine.js";
+export type { DirectoryFacts, FileFacts } from "./transport/place.js";
+export type { ProcessFacts } from "./transport/process.js";
 export { bindSocketFile, type SocketFile, type SocketFileOptions } from "./transport/socket-file.js";
+export type { SystemFacts } from "./transport/system.js";
 export type { AppInfo } from "./wire/hello.js";

@@ -8,6 +8,7 @@ export interface Codec {
   decode(source: Buffer, start: number, end: number): unknown;
 }
 
+/** How values travel: see `ConnectOptions.codec`. */
 export type CodecName = "msgpack" | "json";
 
 /** A value that the codec does not carry, or bytes that are none: a fact, without what was being done. */

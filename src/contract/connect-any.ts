@@ -11,12 +11,15 @@ import type { CallOptions, Items, Stream } from "./types.js";
 
 /** Of a call by name: the caller's items, where the procedure accepts some. */
 export interface AnyCallOptions extends CallOptions {
+  /** Default none. */
   readonly items?: Items<unknown> | undefined;
 }
 
 /** Any server's procedures, by name, without its contract: for tools. Whoever connected closes it. */
 export class AnyApi implements AsyncDisposable {
+  /** What the server said is there. */
   readonly description: ContractDescription;
+  /** The client that the calls go over. */
   readonly client: Client;
   readonly #caller: Caller;
 
@@ -48,13 +51,14 @@ export class AnyApi implements AsyncDisposable {
     return await this.#caller.upload(plan, input, options.items ?? [], options);
   }
 
-  /** Calls a procedure that streams its output. @throws EarshotError */
+  /** Calls a procedure that streams its output, when its first item is asked for. @throws EarshotError `UNKNOWN_PROCEDURE` */
   stream(name: string, input?: unknown, options: AnyCallOptions = {}): Stream<unknown> {
     const plan = this.#plan(name);
     if (!plan.yields) throw wrongKind(name, "replies once: use `call`");
     return this.#caller.stream(plan, input, options.items ?? [], options);
   }
 
+  /** Closes the client, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.client.close();
   }

@@ -19,7 +19,10 @@ interface About {
 }
 
 /** What `contract` makes: the procedures under their names. */
-export type Contract<T extends ProcedureTree = ProcedureTree> = T & { readonly [ABOUT]: About };
+export type Contract<T extends ProcedureTree = ProcedureTree> = T & {
+  /** Its name and version, for earshot itself. */
+  readonly [ABOUT]: About;
+};
 
 const MAX_TEXT = 256;
 

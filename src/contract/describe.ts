@@ -14,14 +14,21 @@ export type ToJsonSchema = (schema: never) => JsonSchema | undefined;
 
 /** A procedure as it is told to those who ask. Schemas that cannot be described are missing. */
 export interface ProcedureDescription {
+  /** The full one, as `admin.users.list`. */
   readonly name: string;
+  /** Who streams. */
   readonly kind: ProcedureKind;
+  /** As its definition has it. */
   readonly summary?: string;
   /** Whether calls have an input, described or not. */
   readonly hasInput: boolean;
+  /** What may be given to a call. */
   readonly input?: JsonSchema;
+  /** Each item of the caller's. */
   readonly accepts?: JsonSchema;
+  /** What a call resolves with. */
   readonly output?: JsonSchema;
+  /** Each item of the server's. */
   readonly yields?: JsonSchema;
   /** The declared errors, by name, and what their data is. */
   readonly errors?: Readonly<Record<string, JsonSchema | true>>;
@@ -29,9 +36,13 @@ export interface ProcedureDescription {
 
 /** A contract as it is told to those who ask. */
 export interface ContractDescription {
+  /** The contract's. */
   readonly name: string;
+  /** `major.minor.patch`. */
   readonly version: string;
+  /** By name: how values may travel. */
   readonly codecs: readonly string[];
+  /** In the contract's order. */
   readonly procedures: readonly ProcedureDescription[];
 }
 

@@ -1,3 +1,8 @@
+/**
+ * Procedures that are named once and typed on both sides: {@link contract}, {@link serve} and {@link connect}.
+ *
+ * @module earshot/contract
+ */
 export { clientOf } from "./api.js";
 export type { CodecName } from "./codec.js";
 export { type ConnectOptions, connect } from "./connect.js";

@@ -3,6 +3,7 @@ import type { CallContext } from "./types.js";
 
 /** What a call came to. Middleware hands it on; what it is, is between the handler and the caller. */
 export interface Result<Added> {
+  /** A type, and nothing at run time: what was added to the context. */
   readonly "~added"?: Added;
 }
 

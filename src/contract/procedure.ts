@@ -2,6 +2,7 @@ import { EarshotError } from "../errors.js";
 import type { Nothing, Schema, Validate } from "./schema.js";
 import { validatorOf } from "./schema.js";
 
+/** Declared errors: by name, the schema of their data. */
 export type ErrorSchemas = Readonly<Record<string, Schema>>;
 
 /** No declared errors. */
@@ -30,10 +31,12 @@ export interface ProcedureDefinition<
   readonly summary?: string;
 }
 
+/** Who streams: nobody, the server, the caller, or both. */
 export type ProcedureKind = "unary" | "server stream" | "client stream" | "bidirectional";
 
 /** Any procedure. Without type parameters, so that none is inferred from where a procedure is used. */
 export interface AnyProcedure {
+  /** Who streams. */
   readonly kind: ProcedureKind;
 }
 
@@ -45,6 +48,7 @@ export interface Procedure<
   Y extends Schema | Nothing = Schema | Nothing,
   E extends ErrorSchemas = ErrorSchemas,
 > extends AnyProcedure {
+  /** What `procedure` was given. */
   readonly definition: ProcedureDefinition<I, A, O, Y, E>;
 }
 

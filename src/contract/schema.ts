@@ -5,25 +5,43 @@ import { EarshotError, type Issue } from "../errors.js";
  * arktype and others have it.
  */
 export interface StandardSchema<Input = unknown, Output = Input> {
+  /** Where a validator keeps it. */
   readonly "~standard": {
+    /** Of Standard Schema. */
     readonly version: 1;
+    /** The validator's name. */
     readonly vendor: string;
+    /** What it makes of a value, or what is wrong with it. */
     readonly validate: (value: unknown) => SchemaResult<Output> | Promise<SchemaResult<Output>>;
+    /** Types only: what goes in, and what comes out. */
     readonly types?: { readonly input: Input; readonly output: Output } | undefined;
   };
 }
 
+/** What a validator says: a value, or what is wrong. */
 export type SchemaResult<Output> =
-  | { readonly value: Output; readonly issues?: undefined }
-  | { readonly issues: readonly SchemaIssue[] };
+  | {
+      /** What the schema makes of it. */
+      readonly value: Output;
+      /** None. */
+      readonly issues?: undefined;
+    }
+  | {
+      /** One or more. */
+      readonly issues: readonly SchemaIssue[];
+    };
 
+/** What a validator finds wrong. */
 export interface SchemaIssue {
+  /** For people. */
   readonly message: string;
+  /** Where, from outside in; missing for the value itself. */
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
 }
 
 /** A type without a validator: what comes is believed to be of it. */
 export interface TypeOnly<T> {
+  /** What tells it from a validator. */
   readonly "~type": { readonly of?: T };
 }
 
@@ -32,6 +50,7 @@ export type Schema = StandardSchema | TypeOnly<unknown>;
 
 /** Where a procedure has no schema. */
 export interface Nothing {
+  /** No value has it: a type, and nothing at run time. */
   readonly "~nothing": true;
 }
 

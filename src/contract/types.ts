@@ -19,8 +19,11 @@ export interface CallOptions {
  * stops the server's side.
  */
 export interface Stream<T> extends AsyncIterableIterator<T>, AsyncDisposable {
+  /** The next item. Rejects with why the stream broke off; after that, and after the end, it is done. */
   next(): Promise<IteratorResult<T, undefined>>;
+  /** Wants no more. */
   return(): Promise<IteratorResult<T, undefined>>;
+  /** Itself: a stream is read once. */
   [Symbol.asyncIterator](): Stream<T>;
 }
 
@@ -90,11 +93,15 @@ export type Handlers<C, Added = unknown> = {
 
 /** A declared error, as it reaches the caller. */
 export type DeclaredError<N, D> = EarshotError & {
+  /** Always this. */
   readonly code: "PROCEDURE_FAILED";
+  /** Its name in the contract. */
   readonly remoteCode: N;
+  /** What its schema makes of what the handler gave. */
   readonly data: D;
 };
 
+/** The declared errors of a procedure. */
 export type ErrorsOf<P> = P extends Procedure<infer _I, infer _A, infer _O, infer _Y, infer E> ? E : never;
 
 /** Any of the declared errors of a procedure; `remoteCode` tells which. */

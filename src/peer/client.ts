@@ -12,6 +12,7 @@ import { checkBody, type Origin, Pending, type WaitOptions } from "./pending.js"
 import type { StreamedMessage } from "./streamed-message.js";
 import { StreamedPending } from "./streamed-pending.js";
 
+/** For one message. All of them may be left out. */
 export interface SendOptions extends WaitOptions {
   /**
    * Open files that the handler gets with the message: numbers, or what came with another message. They are duplicated at
@@ -147,7 +148,11 @@ export class Client implements AsyncDisposable {
     return pending;
   }
 
-  /** Asks for a sign of life; the server answers it without its handler. */
+  /**
+   * Asks for a sign of life; the server answers it without its handler.
+   *
+   * @throws EarshotError `UNSUPPORTED` on the plain wire, which has no word for it; and as `send`
+   */
   async ping(options?: WaitOptions): Promise<Pong> {
     const startedAt = performance.now();
     await new Promise<Message>((resolve, reject) => {
@@ -173,6 +178,7 @@ export class Client implements AsyncDisposable {
     clearTimeout(timer);
   }
 
+  /** `close` with the default grace, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

@@ -30,6 +30,7 @@ export class Context {
     this.#address = address;
   }
 
+  /** Who sent the message. */
   get peer(): Peer {
     const { id, transport } = this.#connection;
     return { id, address: this.#address, credentials: transport.credentials };

@@ -2,7 +2,7 @@ import { parseAddress } from "../address.js";
 import { EarshotError, failure } from "../errors.js";
 import { Arena } from "../session/arena.js";
 import type { OwnContract, SessionLimits } from "../session/session.js";
-import { chooseSockets, type TransportKind } from "../transport/kind.js";
+import { chooseSockets } from "../transport/kind.js";
 import { resolveSocket } from "../transport/resolve.js";
 import type { Transport } from "../transport/transport.js";
 import { SYSTEM_FEATURE } from "../wire/hello.js";
@@ -31,6 +31,7 @@ export interface DialOptions {
   readonly wire?: "framed" | "plain" | undefined;
   /** For the connection to stand; default 5 s, 0 for no limit. */
   readonly connectTimeoutMs?: number | undefined;
+  /** This side's name and version, and which servers it works with; default none. Framed wire only. */
   readonly app?: App | undefined;
   /** @internal waits for the greeting, as with `app.accepts` */
   readonly contract?: OwnContract | undefined;
@@ -39,7 +40,7 @@ export interface DialOptions {
   /** Which users' servers to talk to; default any. Needs the native addon: without it, none. */
   readonly allow?: Allow | undefined;
   /** As for `listen`. */
-  readonly transport?: "auto" | TransportKind | undefined;
+  readonly transport?: "auto" | "native" | "net" | undefined;
   /** How many descriptors a reply may bring; default 16, at most 253. */
   readonly maxDescriptors?: number | undefined;
   /** Default silent. */

@@ -7,7 +7,9 @@ import type { Inflow, Writer } from "./flow.js";
  * `Duplex.fromWeb(pair)` of `node:stream` makes a Node stream of it.
  */
 export interface Duplex {
+  /** What the other side writes. Ends with its end; errors with why the exchange broke off. */
   readonly readable: ReadableStream<Uint8Array>;
+  /** To the other side. A chunk is copied when it is written; `write` waits while the other side is not ready for more. */
   readonly writable: WritableStream<Uint8Array>;
   /**
    * Resolves when both are over: when all is written and read, or at once, with the reason, when they break off. Never

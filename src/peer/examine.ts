@@ -10,6 +10,7 @@ import { checkChoice, checkTimeout, type Logger } from "./options.js";
 /** A server that does not answer for so long is not well. */
 const DEFAULT_TIMEOUT_MS = 1_000;
 
+/** How to look. */
 export interface ExamineOptions {
   /** For each step that asks the server, in milliseconds; default 1,000, also for 0. */
   readonly timeoutMs?: number | undefined;
@@ -26,6 +27,7 @@ export interface ExamineOptions {
 export interface Answer {
   /** `"other"` is neither of earshot's. */
   readonly wire: "framed" | "plain" | "other";
+  /** Of a ping, in milliseconds; `undefined` if none was answered. */
   readonly roundTripMs: number | undefined;
   /** The server's application, if it says. */
   readonly app: AppInfo | undefined;
@@ -35,6 +37,7 @@ export interface Answer {
 export interface Examination extends SocketExamination {
   /** As it was given. */
   readonly address: string;
+  /** How the server answered; `undefined` if there is none, or it did not. */
   readonly answer: Answer | undefined;
 }
 

@@ -6,9 +6,13 @@ import { type AppInfo, MAX_APP_TEXT, ownHello } from "../wire/hello.js";
 
 /** Where log lines go; pino, console-like loggers and `undefined` for silence fit. */
 export interface Logger {
+  /** What a caller did, and what came of it. */
   debug(object: object, text: string): void;
+  /** Listening, and other turns in a server's life. */
   info(object: object, text: string): void;
+  /** Somebody else's mistake: a caller that breaks the protocol, is refused, or is too slow. */
   warn(object: object, text: string): void;
+  /** This side's mistake: a handler that failed, an output that is not valid. */
   error(object: object, text: string): void;
 }
 
@@ -45,6 +49,7 @@ export const DIAL_DEFAULTS = {
   connectTimeoutMs: 5_000,
 } as const;
 
+/** How to close a client or a server. */
 export interface CloseOptions {
   /** How long what is in flight may take to finish, in milliseconds; default 10,000. */
   readonly graceMs?: number | undefined;

@@ -4,6 +4,7 @@ import type { IncomingStream } from "../session/incoming-stream.js";
 import { type Body, type FailureDetails, Request } from "../session/session.js";
 import { type DescriptorTable, ReceivedDescriptor } from "./descriptor.js";
 
+/** How long to wait for an answer. */
 export interface WaitOptions {
   /** Give up after so many milliseconds, waiting for a free socket included; 0 or none: wait for ever. */
   readonly timeoutMs?: number | undefined;

@@ -1,7 +1,7 @@
 import { parseAddress } from "../address.js";
 import { EarshotError, failure } from "../errors.js";
 import type { Descriptor, Message } from "../message.js";
-import { chooseSockets, type Sockets, type TransportKind } from "../transport/kind.js";
+import { chooseSockets, type Sockets } from "../transport/kind.js";
 import type { ListenOptions as SocketOptions } from "../transport/listen-options.js";
 import { type ListenTarget, resolveListenTarget } from "../transport/resolve.js";
 import type { Listener, Transport } from "../transport/transport.js";
@@ -26,6 +26,7 @@ import type { StreamedMessage } from "./streamed-message.js";
 
 /** A reply with open files. */
 export interface FullReply {
+  /** The reply itself; `""` for an empty one. */
   readonly data: string | Uint8Array | Chunks;
   /** Numbers, or what came with a message. They are duplicated when the handler settles, and stay the handler's. */
   readonly descriptors?: readonly (number | Descriptor)[] | undefined;
@@ -94,7 +95,7 @@ export interface ListenOptions {
    * `"native"`: the addon, which alone knows who calls, carries descriptors, and is faster; `"net"`: `node:net`. Default
    * `"auto"`: the addon where it loads.
    */
-  readonly transport?: "auto" | TransportKind | undefined;
+  readonly transport?: "auto" | "native" | "net" | undefined;
   /**
    * Whether to tell the service manager, where `NOTIFY_SOCKET` is set, that the service is ready when this server listens,
    * and that it stops when the last server of the process begins to close; between, its watchdog gets signs of life.
@@ -103,6 +104,10 @@ export interface ListenOptions {
   readonly notify?: boolean | undefined;
   /** Default silent. */
   readonly logger?: Logger | undefined;
+  /**
+   * This side's name and version, and which callers it works with; default none. Callers on the plain wire cannot tell theirs,
+   * and are let in.
+   */
   readonly app?: App | undefined;
   /** @internal */
   readonly contract?: ServedContract | undefined;
@@ -157,6 +162,7 @@ export class Server implements AsyncDisposable {
     return this.#acceptor.close(checkGrace(options));
   }
 
+  /** `close` with the default grace, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

@@ -4,6 +4,7 @@ import type { Native } from "../native/binding.js";
 export interface Credentials {
   /** The effective user when it connected or, of a server, when it began to listen. SO_PEERCRED, unix(7). */
   readonly uid: number;
+  /** The effective group then. */
   readonly gid: number;
   /** Its supplementary groups then; none before Linux 4.13. */
   readonly groups: readonly number[];

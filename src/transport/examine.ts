@@ -10,6 +10,8 @@ import { examineSystem, type SystemFacts } from "./system.js";
 import { judge } from "./verdict.js";
 
 /**
+ * What is at an address, in a word:
+ *
  * - `live`: a server takes connections; `busy`: one is there, and its queue of them is full.
  * - `free`: nothing is there; `stale`: the socket file of a server that is gone.
  * - `forbidden`: this user may not connect.
@@ -22,24 +24,43 @@ export type AddressState = "live" | "busy" | "free" | "stale" | "forbidden" | "b
 export interface Finding {
   /** What `dial` fails with because of it, or `listen` if there is no server; `undefined` if neither does. */
   readonly code: ErrorCode | undefined;
+  /** For people: the fact, and what to do. */
   readonly text: string;
 }
 
+/** The process that listens, as far as the system tells. */
 export interface ServerFacts extends Partial<ProcessFacts> {
+  /** Its number. */
   readonly pid: number | undefined;
+}
+
+/** A path that a socket can, or cannot, have. */
+export interface SocketPath {
+  /** Absolute. */
+  readonly text: string;
+  /** Its length in bytes of UTF-8. */
+  readonly bytes: number;
+  /** The longest that this system takes. */
+  readonly limitBytes: number;
 }
 
 /** What is at an address. Whatever is `undefined` is not there, or cannot be known. */
 export interface SocketExamination {
   /** As `unix:/path` or `unix:@name`. */
   readonly resolved: string | undefined;
-  readonly path: { readonly text: string; readonly bytes: number; readonly limitBytes: number } | undefined;
+  /** The absolute path, how long it is, and how long it may be; `undefined` for an abstract name. */
+  readonly path: SocketPath | undefined;
+  /** All of it in a word. */
   readonly state: AddressState;
+  /** What is at the path. */
   readonly file: FileFacts | undefined;
+  /** The directory that it is in. */
   readonly directory: DirectoryFacts | undefined;
   /** Names in the directory that belong to servers which are taking the path, or were killed when they did. */
   readonly leftovers: readonly string[];
+  /** Who listens. */
   readonly server: ServerFacts | undefined;
+  /** What this machine and this installation can do. */
   readonly system: SystemFacts;
   /** The first that has a code decides. */
   readonly findings: readonly Finding[];

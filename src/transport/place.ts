@@ -5,10 +5,13 @@ import { currentUser, findDanger, type User } from "./directory.js";
 
 /** What is at a path. */
 export interface FileFacts {
+  /** What it is; links are not followed. */
   readonly kind: "socket" | "file" | "directory" | "symbolic link" | "something else";
   /** Four octal digits; of a link's target, if there is one. */
   readonly mode: string;
+  /** Its owner. */
   readonly uid: number;
+  /** Its group. */
   readonly gid: number;
   /** Of a link: where it leads, as it says. */
   readonly target: string | undefined;
@@ -16,11 +19,15 @@ export interface FileFacts {
   readonly leadsToSocket: boolean;
 }
 
+/** The directory that a socket is in. */
 export interface DirectoryFacts {
+  /** Absolute. */
   readonly path: string;
   /** Four octal digits. */
   readonly mode: string;
+  /** Its owner. */
   readonly uid: number;
+  /** Its group. */
   readonly gid: number;
   /** Why nobody can trust a socket in it, and what to do. */
   readonly danger: string | undefined;

@@ -11,6 +11,7 @@ export interface ProcessFacts {
   readonly startedAt: string | undefined;
   /** By a signal or a debugger: it does nothing until it is told to go on. */
   readonly isStopped: boolean;
+  /** The user that it runs as. */
   readonly uid: number | undefined;
 }
 

@@ -3,6 +3,7 @@ import { type EarshotError, failure } from "../errors.js";
 import { type Claim, claim } from "./claim.js";
 import { resolvePath } from "./resolve.js";
 
+/** How to make the file. */
 export interface SocketFileOptions {
   /** Permissions of the file: who may write may connect. Default `0o600`, this user alone. */
   readonly mode?: number | undefined;

@@ -1,6 +1,6 @@
 import { release } from "node:os";
 import { systemCode } from "../errors.js";
-import type { Native, NativeMissing } from "../native/binding.js";
+import type { Native } from "../native/binding.js";
 import { SOCK_STREAM } from "../native/binding.js";
 import type { TransportKind } from "./kind.js";
 import { sharedPoller } from "./poller.js";
@@ -9,11 +9,13 @@ import { sharedPoller } from "./poller.js";
 export interface SystemFacts {
   /** As `linux 6.12.1`. */
   readonly system: string;
+  /** As `v20.20.0`. */
   readonly node: string;
-  readonly addon: "loaded" | NativeMissing["reason"];
+  /** The native addon. */
+  readonly addon: "loaded" | "not built" | "failed to load";
   /** What `listen` and `dial` use here, with `EARSHOT_TRANSPORT` as it is. */
-  readonly transport: TransportKind;
-  /** `undefined`: without the addon nobody can tell. */
+  readonly transport: "native" | "net";
+  /** What the kernel has; `undefined`: without the addon nobody can tell. */
   readonly features: {
     /** Whether a caller's pid can be trusted: SO_PEERPIDFD, Linux 6.5. */
     readonly peerPidfd: boolean | undefined;

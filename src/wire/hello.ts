@@ -4,7 +4,9 @@ import { FIRST_WINDOW_BYTES, FrameType, MAX_CONTROL_PAYLOAD_BYTES, PREFACE, PROT
 
 /** An application's own name and version, as it tells them to the other side. */
 export interface AppInfo {
+  /** 1 to 256 characters. */
   readonly name: string;
+  /** 1 to 256 characters, of any form. */
   readonly version: string;
 }
 

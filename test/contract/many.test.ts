@@ -91,13 +91,3 @@ export const { forecast, watch, tagged } = await connect("x", weather);
     assert.ok(plain.includes(shown), plain);
   }
 });
-
-test("README's contract is a strict TypeScript program", { timeout: 120_000 }, (t) => {
-  const readme = readFileSync(`${ROOT}README.md`, "utf8");
-  const block = Array.from(readme.matchAll(/^```ts\n([\s\S]*?)^```$/gm), ([, text = ""]) => text).find((text) =>
-    text.includes("earshot/contract"),
-  );
-  assert.ok(block !== undefined, "README.md has no block with a contract");
-  const program = block.replace(/^import .*$/gm, "");
-  tsc(generated(t, `import { isError } from "${ROOT}src/contract/index.js";\n${program}`), "--noEmit");
-});
