@@ -6,7 +6,7 @@ import { measured } from "./measured-contract.js";
 const [directory = ""] = process.argv.slice(2);
 const ITEM = Buffer.alloc(60, "x").toString();
 
-const { serve: serveGrpc } = await import(new URL("./peers/grpc.js", import.meta.url).href);
+const { serve: serveGrpc } = await import(new URL("../../bench/peers/grpc.js", import.meta.url).href);
 await serveGrpc(`${directory}/grpc`);
 await listen(`${directory}/raw`, (message) => message.bytes);
 await serve(

@@ -45,11 +45,11 @@ interface Group {
 
 /** Typed calls and streams, against raw messages and @grpc/grpc-js: rows as `main.ts` prints them. */
 export async function measureContracts(directory: string, rounds: number) {
-  const server = fork(new URL("contract-server.ts", import.meta.url), [directory], { execArgv: ["--import", "tsx"] });
+  const server = fork(new URL("contract-server.js", import.meta.url), [directory]);
   await new Promise((resolve, reject) => server.once("message", resolve).once("exit", reject));
   const raw = await dial(`${directory}/raw`);
   const api = await connect(`${directory}/typed`, measured);
-  const grpc = (await import(new URL("./peers/grpc.js", import.meta.url).href)).dial(`${directory}/grpc`);
+  const grpc = (await import(new URL("../../bench/peers/grpc.js", import.meta.url).href)).dial(`${directory}/grpc`);
   const bytes = Buffer.alloc(64, "x");
   const groups: Group[] = [
     {

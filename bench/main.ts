@@ -23,10 +23,10 @@ interface Row {
   readonly results: Readonly<Record<string, number[]>>;
 }
 
-/** @param side `server.ts` or `client.ts` */
+/** @param side `server.js` or `client.js` */
 async function start(side: string, kind: string, path: string): Promise<ChildProcess> {
   const child = fork(fileURLToPath(new URL(side, import.meta.url)), [kind, path], {
-    execArgv: ["--import", "tsx", "--expose-gc"],
+    execArgv: ["--expose-gc"],
   });
   await answer(child);
   return child;
@@ -40,13 +40,13 @@ async function measureWorkloads(): Promise<void> {
   const servers = new Map<string, { child: ChildProcess; path: string }>();
   for (const kind of Object.keys(CONTENDERS)) {
     const path = join(directory, `${kind}.sock`);
-    servers.set(kind, { child: await start("server.ts", kind, path), path });
+    servers.set(kind, { child: await start("server.js", kind, path), path });
   }
   for (const { name, unit, isLowerBetter = false, isOnOneCore = false, isLarge = false } of WORKLOADS) {
     if (values.only !== undefined && !name.includes(values.only)) continue;
     const clients = new Map<string, ChildProcess>();
     for (const [kind, { path }] of servers) {
-      if (isLarge || CONTENDERS[kind]?.isForLarge !== true) clients.set(kind, await start("client.ts", kind, path));
+      if (isLarge || CONTENDERS[kind]?.isForLarge !== true) clients.set(kind, await start("client.js", kind, path));
     }
     const all = [...clients.values(), ...Array.from(servers.values(), ({ child }) => child)];
     if (isOnOneCore) pin(all, "0");

@@ -34,8 +34,8 @@ async function measureOne(kind: string, path: string): Promise<number> {
 }
 
 function start(...args: string[]): ChildProcess {
-  return fork(fileURLToPath(new URL("idle.ts", import.meta.url)), args, {
-    execArgv: ["--import", "tsx", "--expose-gc"],
+  return fork(fileURLToPath(new URL("idle.js", import.meta.url)), args, {
+    execArgv: ["--expose-gc"],
   });
 }
 

@@ -6,7 +6,7 @@ import { listen } from "earshot";
 /** From the start of the process to its end, with one acknowledged message, against a process that does nothing. */
 export async function measureStartup(directory: string, rounds: number) {
   const address = join(directory, "startup.sock");
-  const bin = fileURLToPath(new URL("../bin/earshot.js", import.meta.url));
+  const bin = fileURLToPath(new URL("../../bin/earshot.js", import.meta.url));
   const server = await listen(address, () => "ok");
   const results: Record<string, number[]> = { "node -e 0": [], "earshot send": [] };
   for (let round = 0; round < rounds * 3; round++) {

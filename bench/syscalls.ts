@@ -24,8 +24,8 @@ export function countSyscalls(directory: string, kind: string, path: string, inF
 
 function trace(directory: string, kind: string, path: string, inFlight: number, count: number) {
   const out = join(directory, "strace.txt");
-  const program = fileURLToPath(new URL("syscalls-client.ts", import.meta.url));
-  const node = [process.execPath, "--import", "tsx", program, kind, path, String(inFlight), String(count)];
+  const program = fileURLToPath(new URL("syscalls-client.js", import.meta.url));
+  const node = [process.execPath, program, kind, path, String(inFlight), String(count)];
   const { error } = spawnSync("strace", ["-f", "-c", "-o", out, ...node], { stdio: "ignore" });
   if (error !== undefined) return undefined;
   const calls = new Map<string, number>();
