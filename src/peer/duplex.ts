@@ -79,7 +79,9 @@ function toWritable(outgoing: Writer, onOver: (error?: EarshotError) => void): W
       onOver();
     },
     abort(reason) {
-      outgoing.reset("CANCELLED", reason instanceof Error ? reason.message : String(reason), "", reason);
+      const code = reason instanceof Error && "code" in reason ? reason.code : "";
+      const text = reason instanceof Error ? reason.message : String(reason);
+      outgoing.reset("CANCELLED", text, typeof code === "string" ? code : "", reason);
       onOver();
     },
   });

@@ -28,7 +28,7 @@ export class StreamedPending extends Pending {
   readonly #settle: Settle;
   #isOver = false;
   /** Why the caller breaks it off, where it is not its signal. */
-  #reason: { readonly text: string; readonly cause: unknown } | undefined;
+  #reason: { readonly text: string; readonly remoteCode: string; readonly cause: unknown } | undefined;
 
   /**
    * @param body `undefined` if it is written to `writer`
@@ -42,15 +42,19 @@ export class StreamedPending extends Pending {
     this.isStreamed = isStreamed;
     if (body === undefined) {
       this.outgoing = new OutgoingStream();
-      this.writer = new Writer(this.outgoing, (_code, text, _, cause) => this.breakOff(text, cause));
+      this.writer = new Writer(this.outgoing, (_code, text, code, cause) => this.breakOff(text, cause, code));
     }
   }
 
   /** The caller wants no more of it. */
-  breakOff(text: string, cause?: unknown): void {
+  breakOff(text: string, cause?: unknown, remoteCode = ""): void {
     if (this.#isOver) return;
-    this.#reason ??= { text, cause };
+    this.#reason ??= { text, cause, remoteCode };
     this.#control.cancel(this);
+  }
+
+  override get parting(): { readonly text: string; readonly remoteCode: string } | undefined {
+    return this.#reason;
   }
 
   override onReply(message: Message, descriptors: readonly number[]): void {

@@ -78,7 +78,9 @@ export class Control implements ControlSink {
     this.#sides.outbound?.onReset(id, failure);
     const exchange = this.#sides.inbound?.onReset(id);
     if (exchange === undefined) return;
-    this.#host.onCallerGone(exchange, new EarshotError(failure.code, "The caller has given up"));
+    const text = failure.text === "" ? "" : `: ${failure.text}`;
+    const remoteCode = failure.remoteCode === "" ? undefined : failure.remoteCode;
+    this.#host.onCallerGone(exchange, new EarshotError(failure.code, `The caller has given up${text}`, { remoteCode }));
   }
 
   onGoAway(lastId: number, { code, text }: Failure): void {

@@ -130,9 +130,9 @@ export class Outbound implements OutputOwner<Request> {
 
   cancel(request: Request, code: "CANCELLED" | "TIMEOUT"): void {
     const wasSent = request.state === "sent";
-    const { id } = request;
+    const { id, parting } = request;
     this.#settle(request, code, "", wasSent ? "unknown" : "unsent");
-    if (wasSent) this.#writer.sendReset(id, code);
+    if (wasSent) this.#writer.sendReset(id, code, parting?.text, parting?.remoteCode);
   }
 
   onData(frame: FrameDecoder, descriptors: DescriptorQueue): void {

@@ -189,6 +189,11 @@ export abstract class Request extends Outgoing {
   /** The reply has begun, and is `incoming`; it was asked for as a stream and does not fit one frame. */
   abstract onReplyStream(incoming: IncomingStream, descriptors: readonly number[]): void;
   abstract onFailure(code: ErrorCode, fact: string, delivery: Delivery, details?: FailureDetails): void;
+  /** What the other side is told when it is given up: why, for people, and a code of the caller's own. */
+  get parting(): { readonly text: string; readonly remoteCode: string } | undefined {
+    return undefined;
+  }
+
   /** Of a request with streams: both directions are over, and nothing more is told. */
   onOver(): void {}
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { listen } from "../../src/index.js";
+import { type EarshotError, listen } from "../../src/index.js";
 import { pattern } from "../support/bytes.js";
 import {
   aborted,
@@ -85,12 +85,13 @@ test("aborting one direction breaks off both", async (t) => {
       const writer = writable.getWriter();
       await writer.write(Buffer.from("hello"));
       await begun.opened;
-      await writer.abort(new Error("enough"));
+      await writer.abort(Object.assign(new Error("enough"), { code: "FULL" }));
       assert.equal((await rejection(readable.getReader().read())).code, "CANCELLED");
       assert.equal((await closed)?.code, "CANCELLED");
     });
   });
-  assert.equal(((await reason) as { code: string }).code, "CANCELLED");
+  const { code, remoteCode, message } = (await reason) as EarshotError;
+  assert.deepEqual([code, remoteCode, message], ["CANCELLED", "FULL", "The caller has given up: enough"]);
 });
 
 test("who cancels one direction, before it has begun or after, can still write", async (t) => {
