@@ -93,7 +93,9 @@ export class Pending extends Request {
   }
 
   #explain(code: ErrorCode, fact: string): string {
-    if (code === "TIMEOUT") return `no reply within ${this.#limit?.timeoutMs ?? 0} ms`;
+    // Without a time of its own, it is the connection that took too long.
+    const { timeoutMs = 0 } = this.#limit ?? {};
+    if (code === "TIMEOUT") return timeoutMs > 0 ? `no reply within ${timeoutMs} ms` : fact;
     if (code === "CANCELLED") return fact === "" ? "its signal was aborted" : fact;
     if (code === "HANDLER_FAILED") return `the handler failed: ${fact}`;
     return fact;

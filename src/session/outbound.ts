@@ -1,6 +1,6 @@
 import type { Delivery, ErrorCode } from "../errors.js";
 import { type FrameDecoder, violation } from "../wire/decode.js";
-import type { Failure } from "../wire/failure.js";
+import type { Failure, FailureName } from "../wire/failure.js";
 import { FIRST_WINDOW_BYTES, FrameType } from "../wire/frame.js";
 import type { ControlWriter } from "./control-writer.js";
 import { Deadlines } from "./deadlines.js";
@@ -15,6 +15,9 @@ import type { FailureDetails, Request, SessionHost } from "./session.js";
 import type { Streams } from "./streams.js";
 
 const NONE: readonly number[] = [];
+
+/** A server that says so has not let any handler see the message. */
+const UNHANDLED: ReadonlySet<FailureName> = new Set(["OVERLOADED", "UNKNOWN_PROCEDURE"]);
 
 /** The messages that this side began: from `send` until each is settled, exactly once. */
 export class Outbound implements OutputOwner<Request> {
@@ -193,7 +196,7 @@ export class Outbound implements OutputOwner<Request> {
     if (request === this.#current) this.#current = undefined;
     // A reply can be too large as well, and then the message was handled.
     const isTooLarge = Math.max(request.sentLength, request.sentBytes) > (this.#memory.peerMaxMessageBytes ?? Infinity);
-    const isUnsent = failure.code === "OVERLOADED" || (failure.code === "MESSAGE_TOO_LARGE" && isTooLarge);
+    const isUnsent = UNHANDLED.has(failure.code) || (failure.code === "MESSAGE_TOO_LARGE" && isTooLarge);
     const details = failure.remoteCode === "" ? undefined : { remoteCode: failure.remoteCode };
     this.#settle(request, failure.code, failure.text, isUnsent ? "unsent" : "unknown", details);
   }

@@ -1,5 +1,6 @@
-import { EarshotError } from "../errors.js";
+import { type Delivery, EarshotError } from "../errors.js";
 import { Message } from "../message.js";
+import { detectWire } from "../wire/preface.js";
 import type { OutgoingStream } from "./outgoing-stream.js";
 import { PlainInput } from "./plain-input.js";
 import { PlainOutput } from "./plain-output.js";
@@ -73,6 +74,10 @@ export class PlainSession implements Session {
       exchange.incoming = this.#input.begin();
       this.#input.pass(exchange.incoming, bytes);
       this.#host.onExchange(exchange);
+    } else if (state.kind === "awaiting" && !this.#input.isCollecting && detectWire(bytes) === "framed") {
+      // What answers is no reply: nobody has handled the message.
+      this.#breakOff(new EarshotError("UNSUPPORTED", "the server takes the framed wire only"), "unsent");
+      this.#host.abort(undefined);
     } else if (state.kind === "awaiting" && state.request.isStreamed) {
       const incoming = this.#input.begin();
       state.request.incoming = incoming;
@@ -125,7 +130,7 @@ export class PlainSession implements Session {
   }
 
   /** Nothing more comes or goes; those who wait for it are told why. */
-  #breakOff(error: EarshotError): void {
+  #breakOff(error: EarshotError, delivery: Delivery = "unknown"): void {
     const state = this.#state;
     const { isRead } = this.#input;
     this.#state = { kind: "ended" };
@@ -133,7 +138,7 @@ export class PlainSession implements Session {
     this.#output.discard();
     if (state.kind === "awaiting") {
       state.request.state = "settled";
-      state.request.onFailure(error.code, error.message, "unknown", { cause: error });
+      state.request.onFailure(error.code, error.message, delivery, { cause: error });
     } else if (state.kind === "handling") {
       const isAwaited = state.exchange.state === "handling" || state.exchange.state === "replying";
       if (isAwaited) state.exchange.state = "gone";

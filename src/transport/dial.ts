@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import { type EarshotError, failure, fromSystem, systemCode } from "../errors.js";
 import type { SocketTarget } from "./resolve.js";
 import type { Transport } from "./transport.js";
@@ -35,9 +36,26 @@ export async function dialSocket(
     } catch (error) {
       const pauseMs = retryMs * (0.5 + Math.random());
       const isWorthWaiting = systemCode(error) === "EAGAIN" && performance.now() + pauseMs <= deadline;
-      if (!isWorthWaiting) throw fromSystem(error, "dial", target.text);
+      if (!isWorthWaiting) throw explain(error, target);
       await pause(pauseMs, target, signal);
     }
+  }
+}
+
+/** The kernel refuses a file that is no socket as it does a socket that nobody has: only a look tells. */
+function explain(error: unknown, target: SocketTarget): EarshotError {
+  if (target.kind === "path" && systemCode(error) === "ECONNREFUSED" && !isSocket(target.path)) {
+    return failure("NOT_A_SOCKET", "dial", target.text, "the file there is not a socket", { cause: error });
+  }
+  return fromSystem(error, "dial", target.text);
+}
+
+/** What cannot be looked at is taken for one. */
+function isSocket(path: string): boolean {
+  try {
+    return statSync(path).isSocket();
+  } catch {
+    return true;
   }
 }
 

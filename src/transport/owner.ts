@@ -4,7 +4,7 @@ import { claimNames, TEMPORARY_SOCKET } from "./claim-names.js";
 import { type BoundSocket, listBoundSockets } from "./probe.js";
 
 /** It only makes a message better: on a machine with very many open files, do without. */
-const PATIENCE_MS = 200;
+const PATIENCE_MS = 1_000;
 
 /**
  * The pid of the process that listens at `path`, where Linux lets us see it and there is no doubt; for messages only.

@@ -7,7 +7,7 @@ import { MemoryLogger } from "../support/logger.js";
 import { Raw } from "../support/raw.js";
 import { requireTool } from "../support/tools.js";
 import { preface } from "../wire/reference.js";
-import { connect, Gate, outcome, serve } from "./support.js";
+import { connect, Gate, outcome, rejection, serve } from "./support.js";
 
 /** A server that keeps the texts it gets, and can be waited for. */
 async function keeper(t: TestContext, reply: string | undefined, logger = new MemoryLogger()) {
@@ -145,3 +145,14 @@ test("nc is a caller", async (t) => {
   assert.equal(String(reply), "stored\n");
   assert.deepEqual(texts, ["hello from nc"]);
 });
+
+for (const body of ["message", "stream"] as const) {
+  test(`a server that takes the framed wire only acknowledges nothing that comes plain, read as a ${body}`, async (t) => {
+    const server = await serve(t, () => assert.fail("nothing should come"), { wire: "framed" });
+    const client = await connect(t, server, { wire: "plain" });
+    const sending = body === "stream" ? client.send("hello", { body }) : client.send("hello");
+    const error = await rejection(sending);
+    assert.deepEqual([error.code, error.delivery], ["UNSUPPORTED", "unsent"]);
+    assert.match(error.message, /takes the framed wire only/);
+  });
+}

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { EarshotError } from "../../src/index.js";
 import { pattern } from "../support/bytes.js";
@@ -130,7 +131,7 @@ test("the plain wire has no ping", async (t) => {
 test("a server that takes one wire refuses the other", async (t) => {
   const framedOnly = await serve(t, () => "ok", { wire: "framed" });
   assert.equal(await outcome((await connect(t, framedOnly)).send("a")), "reply ok");
-  assert.match(await outcome((await connect(t, framedOnly, { wire: "plain" })).send("a")), /^reply |^CONNECTION_LOST/);
+  assert.match(await outcome((await connect(t, framedOnly, { wire: "plain" })).send("a")), /^UNSUPPORTED unsent|^CONNECTION_LOST/);
   const taken: string[] = [];
   const plainOnly = await serve(t, (message) => void taken.push(message.text()), { wire: "plain" });
   assert.equal(await outcome((await connect(t, plainOnly, { wire: "plain" })).send("a")), "reply ");
@@ -149,4 +150,12 @@ test("an address without a server is NO_SERVER, also when a dead one left its fi
   const stale = await rejection(connect(t, { address: path }));
   assert.equal(stale.code, "NO_SERVER");
   assert.match(stale.message, /nobody listens there; .*\(ECONNREFUSED\)$/);
+});
+
+test("an address where there is a file that is no socket is NOT_A_SOCKET, and the file stays", async (t) => {
+  const path = socketPath(t);
+  writeFileSync(path, "precious");
+  const error = await rejection(connect(t, { address: path }));
+  assert.equal(error.code, "NOT_A_SOCKET");
+  assert.equal(readFileSync(path, "utf8"), "precious");
 });

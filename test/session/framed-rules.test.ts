@@ -177,6 +177,5 @@ test("the other side's HELLO arrives as it was sent", () => {
     features: [],
     limits: { maxMessageBytes: 77, maxInFlight: 5 },
     app,
-    contract: undefined,
   });
 });
