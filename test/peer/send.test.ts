@@ -131,7 +131,10 @@ test("the plain wire has no ping", async (t) => {
 test("a server that takes one wire refuses the other", async (t) => {
   const framedOnly = await serve(t, () => "ok", { wire: "framed" });
   assert.equal(await outcome((await connect(t, framedOnly)).send("a")), "reply ok");
-  assert.match(await outcome((await connect(t, framedOnly, { wire: "plain" })).send("a")), /^UNSUPPORTED unsent|^CONNECTION_LOST/);
+  assert.match(
+    await outcome((await connect(t, framedOnly, { wire: "plain" })).send("a")),
+    /^UNSUPPORTED unsent|^CONNECTION_LOST/,
+  );
   const taken: string[] = [];
   const plainOnly = await serve(t, (message) => void taken.push(message.text()), { wire: "plain" });
   assert.equal(await outcome((await connect(t, plainOnly, { wire: "plain" })).send("a")), "reply ");
