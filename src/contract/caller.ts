@@ -37,7 +37,8 @@ export class Caller {
   /** One message, one reply. */
   unary(plan: Plan, input: unknown, options: CallOptions | undefined): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      const pending = new PendingCall(this, plan, this.encode(plan, input, options), resolve, reject);
+      const pending = new PendingCall(this, plan, this.encode(plan, input, options, true), resolve, reject);
+      pending.lender = this.#writer;
       this.client.begin(pending, this.limits(options));
     });
   }
@@ -63,8 +64,13 @@ export class Caller {
     return this.#plan === undefined ? undefined : readReply(this.#plan, this.codec, source, start, end);
   }
 
-  /** A call up to the end of its input. @throws EarshotError `INVALID_ARGUMENT` */
-  encode(plan: Plan, input: unknown, options: CallOptions | undefined): Uint8Array {
+  /**
+   * A call up to the end of its input.
+   *
+   * @param lends whether the writer only lends it
+   * @throws EarshotError `INVALID_ARGUMENT`
+   */
+  encode(plan: Plan, input: unknown, options: CallOptions | undefined, lends = false): Uint8Array {
     const writer = this.#writer;
     const headers = options?.headers;
     try {
@@ -79,7 +85,7 @@ export class Caller {
       if (plan.accepts) writer.uint32(0);
       if (plan.hasInput) this.codec.encode(input);
       if (plan.accepts) writer.setUint32(mark, writer.mark() - mark - 4);
-      return writer.take();
+      return lends ? writer.lend() : writer.take();
     } catch (error) {
       writer.drop();
       throw this.unsendable(plan, "input", error);

@@ -127,13 +127,13 @@ export class Dispatch {
       return;
     }
     try {
-      bytes = encodeOutput(this.#service, served, codec, output);
+      bytes = encodeOutput(this.#service, served, codec, output, true);
     } catch {
       // It fails again, and tells why.
       remembered().settle(output);
       return;
     }
-    answering.reply(bytes);
+    answering.reply(bytes, this.#service.writer);
   }
 
   #unknown(name: string, served: Served | undefined): string {

@@ -1,6 +1,7 @@
-import type { EarshotError } from "../errors.js";
+import type { Delivery, EarshotError, ErrorCode } from "../errors.js";
 import type { Message } from "../message.js";
 import { Pending } from "../peer/pending.js";
+import type { FailureDetails } from "../session/session.js";
 import type { Caller } from "./caller.js";
 import type { Plan } from "./plan.js";
 
@@ -19,6 +20,11 @@ export class PendingCall extends Pending {
     super(plan.origin, body, resolve, reject);
     this.#caller = caller;
     this.#plan = plan;
+  }
+
+  override onFailure(code: ErrorCode, fact: string, delivery: Delivery, details?: FailureDetails): void {
+    this.letGo();
+    super.onFailure(code, fact, delivery, details);
   }
 
   override onReply(message: Message, descriptors: readonly number[]): void {

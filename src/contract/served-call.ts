@@ -1,4 +1,5 @@
 import { isThenable } from "../peer/reply.js";
+import type { Lender } from "../session/session.js";
 import type { FailureName } from "../wire/failure.js";
 import { check } from "./check.js";
 import { type Codec, CodecError } from "./codec.js";
@@ -25,10 +26,13 @@ export abstract class ServedCall {
     this.context = context;
   }
 
+  /** Whether the reply goes to the session as it is, so that its memory can be used again. */
+  protected readonly lends: boolean = false;
+
   /** What the handler, and all that belongs to it, comes to. */
   protected abstract run(): unknown;
   /** The last word of this side. */
-  protected abstract reply(bytes: Uint8Array): void;
+  protected abstract reply(bytes: Uint8Array, lender?: Lender): void;
   /** The same, where there is no reply. */
   protected abstract refuse(code: FailureName, text: string): void;
 
@@ -67,12 +71,12 @@ export abstract class ServedCall {
   #succeed(value: unknown): void {
     let bytes: Uint8Array;
     try {
-      bytes = encodeOutput(this.service, this.served, this.codec, value);
+      bytes = encodeOutput(this.service, this.served, this.codec, value, this.lends);
     } catch (error) {
       this.fail(error instanceof CodecError ? this.invalidOutput(error.message) : error);
       return;
     }
-    this.reply(bytes);
+    this.reply(bytes, this.lends ? this.service.writer : undefined);
   }
 
   /** What has a name of its own reaches the caller; of all else it only hears that the handler failed. */
@@ -140,14 +144,25 @@ export abstract class ServedCall {
   }
 }
 
-/** A reply that says the output. @throws CodecError */
-export function encodeOutput({ writer }: Service, { hasOutput }: Served, codec: Codec, value: unknown): Uint8Array {
+/**
+ * A reply that says the output.
+ *
+ * @param lends whether the service's writer lends it
+ * @throws CodecError
+ */
+export function encodeOutput(
+  { writer }: Service,
+  { hasOutput }: Served,
+  codec: Codec,
+  value: unknown,
+  lends: boolean,
+): Uint8Array {
   writer.begin();
   try {
     writer.byte(Status.OK);
     // `undefined` is no bytes at all.
     if (hasOutput && value !== undefined) codec.encode(value);
-    return writer.take();
+    return lends ? writer.lend() : writer.take();
   } catch (error) {
     writer.drop();
     throw error;

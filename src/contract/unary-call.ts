@@ -1,5 +1,6 @@
 import type { Answering } from "../peer/answering.js";
 import { isThenable } from "../peer/reply.js";
+import type { Lender } from "../session/session.js";
 import type { FailureName } from "../wire/failure.js";
 import type { Codec } from "./codec.js";
 import { ServedCall } from "./served-call.js";
@@ -24,6 +25,8 @@ export class UnaryCall extends ServedCall {
     this.#input = input;
   }
 
+  protected override readonly lends: boolean = true;
+
   protected override run(): unknown {
     if (!this.served.hasInput) return this.#finish(this.served.handler(this.context));
     const input = this.checkInput(this.#input);
@@ -39,8 +42,8 @@ export class UnaryCall extends ServedCall {
     return isThenable(output) ? output.then((value) => this.checkOutput(value)) : this.checkOutput(output);
   }
 
-  protected override reply(bytes: Uint8Array): void {
-    this.#inner.reply(bytes);
+  protected override reply(bytes: Uint8Array, lender?: Lender): void {
+    this.#inner.reply(bytes, lender);
   }
 
   protected override refuse(code: FailureName, text: string): void {

@@ -1,3 +1,5 @@
+import { COPY_BYTES } from "../session/output.js";
+import type { Lender } from "../session/session.js";
 import { CodecError } from "./codec.js";
 import { writeUtf8 } from "./utf8.js";
 
@@ -10,7 +12,7 @@ const FEW_BYTES = 24;
  * Where messages are written, one after the other. What `take` returns is never written to again: the memory goes on
  * behind it, in slabs, and is freed when nobody has a message of a slab any more.
  */
-export class Writer {
+export class Writer implements Lender {
   bytes: Buffer;
   view: DataView;
   /** Where the next byte goes. */
@@ -18,6 +20,13 @@ export class Writer {
   #start = 0;
   #slabBytes: number;
   #isOpen = false;
+  /** How many messages are lent. */
+  #lent = 0;
+  /** Something of this slab was given away: it is not used again. */
+  #isPinned = false;
+  /** What was lent of this slab, in order: when it is used again for messages of the same sizes, so are these. */
+  #views: Uint8Array[] = [];
+  #nth = 0;
 
   /** @param slabBytes of the first slab; each next one is twice as large, up to 64 KiB */
   constructor(slabBytes = MAX_SLAB_BYTES) {
@@ -58,7 +67,38 @@ export class Writer {
     const message = new Uint8Array(bytes.buffer, bytes.byteOffset + this.#start, this.at - this.#start);
     this.#start = this.at;
     this.#isOpen = false;
+    this.#isPinned = true;
     return message;
+  }
+
+  /**
+   * The same for a message that a session is to send, with this writer as its `lender`: the session copies short ones when
+   * it sends them, and their memory is used again when all that was lent has come back.
+   */
+  lend(): Uint8Array {
+    this.#lent++;
+    const length = this.at - this.#start;
+    if (length > COPY_BYTES) return this.take();
+    const { bytes } = this;
+    const from = bytes.byteOffset + this.#start;
+    let message = this.#views[this.#nth];
+    if (message?.length !== length || message.byteOffset !== from) {
+      message = new Uint8Array(bytes.buffer, from, length);
+      this.#views[this.#nth] = message;
+    }
+    this.#nth++;
+    this.#start = this.at;
+    this.#isOpen = false;
+    return message;
+  }
+
+  /** One that was lent is back. */
+  release(): void {
+    this.#lent--;
+    if (this.#lent > 0 || this.#isPinned || this.#isOpen) return;
+    this.#start = 0;
+    this.at = 0;
+    this.#nth = 0;
   }
 
   byte(value: number): void {
@@ -128,6 +168,9 @@ export class Writer {
     this.view = viewOf(this.bytes);
     this.#start = 0;
     this.at = 0;
+    this.#isPinned = false;
+    this.#views = [];
+    this.#nth = 0;
   }
 }
 

@@ -1,6 +1,6 @@
 import { Message } from "../message.js";
 import { OutgoingStream } from "../session/outgoing-stream.js";
-import type { Body, Exchange } from "../session/session.js";
+import type { Body, Exchange, Lender } from "../session/session.js";
 import type { FailureName } from "../wire/failure.js";
 import type { Connection } from "./connection.js";
 import { Context } from "./context.js";
@@ -47,7 +47,9 @@ export class Answering extends Context {
     return reader;
   }
 
-  reply(body: Body): void {
+  /** @param lender of the body's memory */
+  reply(body: Body, lender?: Lender): void {
+    this.#exchange.lender = lender;
     this.#connection.reply(this.#exchange, body, NONE);
   }
 

@@ -27,7 +27,10 @@ export class Answers {
       exchange.body = body;
       exchange.descriptors = descriptors;
       this.#output.push(exchange);
-    } else host.closeDescriptors(descriptors);
+    } else {
+      host.closeDescriptors(descriptors);
+      exchange.letGo();
+    }
     if (excess !== undefined) this.fail(exchange, excess.code, `the reply ${excess.fact}`, "");
     host.requestFlush();
   }

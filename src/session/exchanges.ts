@@ -133,7 +133,7 @@ export class Exchanges {
   flushed(exchange: Exchange): void {
     exchange.isOut = true;
     exchange.state = "answered";
-    exchange.body = "";
+    exchange.letGo();
     this.heldBytes -= exchange.heldBytes;
     exchange.heldBytes = 0;
     this.endMessage(exchange);
@@ -175,6 +175,7 @@ export class Exchanges {
     const { state } = exchange;
     exchange.state = "gone";
     this.#deadlines?.delete(exchange);
+    exchange.letGo();
     if (state === "receiving") this.receiving--;
     if (exchange.incoming !== undefined) this.#streams.close(exchange.incoming);
     if (state === "receiving" || state === "ready") {

@@ -102,7 +102,7 @@ export class Outbound implements OutputOwner<Request> {
   }
 
   flushed(request: Request): void {
-    request.body = "";
+    request.letGo();
     request.isOut = true;
     if (request.isReplyEnded) this.#release(request);
   }
@@ -241,6 +241,7 @@ export class Outbound implements OutputOwner<Request> {
     this.#deadlines?.delete(request);
     this.#closeDescriptors(request);
     request.outgoing?.discard();
+    request.letGo();
     request.onFailure(code, `the message ${fact}`, "unsent");
   };
 
@@ -285,7 +286,7 @@ export class Outbound implements OutputOwner<Request> {
     }
     request.outgoing?.discard();
     request.onOver();
-    request.body = "";
+    request.letGo();
     this.advance();
   }
 }

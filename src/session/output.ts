@@ -6,7 +6,7 @@ import type { Outgoing } from "./session.js";
 import { type Turn, type TurnEnd, Turns } from "./turns.js";
 
 /** Up to this size a body is copied next to its header: cheaper than one more vector. */
-const COPY_BYTES = 8_192;
+export const COPY_BYTES = 8_192;
 /** Larger bodies leave in pieces of this size, so that others pass between them. */
 export const PIECE_BYTES = 131_072;
 /** Up to this size a body is one frame: so much is taken of each, whatever the other side has said. */

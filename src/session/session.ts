@@ -133,9 +133,17 @@ export interface OwnContract {
 
 const NONE: readonly number[] = [];
 
+/** Who has lent the memory of a body. */
+export interface Lender {
+  /** It is not needed any more. */
+  release(): void;
+}
+
 /** A message on its way to a frame: a request or the answer to one. */
 export abstract class Outgoing {
   body: Body = "";
+  /** Set with a body whose memory is used again: told once, when its bytes are with the transport or never will be. */
+  lender: Lender | undefined = undefined;
   /** Instead of a body: what is written to it. */
   outgoing: OutgoingStream | undefined = undefined;
   /** Of a body that goes out in pieces: how much of it is out. */
@@ -156,6 +164,14 @@ export abstract class Outgoing {
   descriptors: readonly number[] = NONE;
   /** 0 is none: a small integer costs nothing, where `Infinity` would be an object of its own for each message. */
   #deadline = 0;
+
+  /** Its body is not needed any more. */
+  letGo(): void {
+    this.body = "";
+    const { lender } = this;
+    this.lender = undefined;
+    lender?.release();
+  }
 
   /** When its caller gives up, in the clock of the host: the next whole millisecond, or `Infinity`. */
   get deadlineAt(): number {

@@ -230,3 +230,19 @@ test("an api is closed with `await using`, or by its client", async (t) => {
   await api[Symbol.asyncDispose]();
   assert.equal((await rejection(api.admin.users.list())).code, "CONNECTION_CLOSED");
 });
+
+test("calls of many sizes at a time keep their bytes, although the memory that they are written to is used again", async (t) => {
+  const echo = contract("echo", "1.0.0", {
+    bytes: procedure({ input: type<Uint8Array>(), output: type<Uint8Array>() }),
+  });
+  const api = await calling(t, await serving(t, echo, { bytes: async (bytes) => bytes }), echo);
+  const sizes = [0, 1, 64, 64, 1_000, 8_150, 8_190, 8_192, 8_300, 20_000, 65_536, 70_000, 300_000];
+  for (let round = 0; round < 20; round++) {
+    const sent = Array.from({ length: 60 }, (_, index) => {
+      const size = sizes[(index * 7 + round) % sizes.length] ?? 0;
+      return Buffer.alloc(size, `${round}:${index};`);
+    });
+    const got = await Promise.all(sent.map((bytes) => api.bytes(bytes)));
+    for (const [index, bytes] of got.entries()) assert.ok(sent[index]?.equals(bytes), `${sent[index]?.length} bytes`);
+  }
+});
