@@ -29,7 +29,8 @@ export class Answers {
       this.#output.push(exchange);
     } else {
       host.closeDescriptors(descriptors);
-      exchange.letGo();
+      // A second answer must not take the first one's bytes.
+      if (exchange.state === "gone") exchange.letGo();
     }
     if (excess !== undefined) this.fail(exchange, excess.code, `the reply ${excess.fact}`, "");
     host.requestFlush();
