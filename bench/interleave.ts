@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { join } from "node:path";
+import { next } from "./contract.js";
 
 const KINDS = { idle: "idle", "1 GiB in pieces": "pieces", "1 GiB in one": "one" };
 
@@ -26,8 +27,4 @@ async function start(role: string, path: string): Promise<ChildProcess> {
   const child = fork(new URL("interleave-peer.js", import.meta.url), [role, path]);
   await next(child);
   return child;
-}
-
-function next(child: ChildProcess): Promise<unknown> {
-  return new Promise((resolve, reject) => child.once("message", resolve).once("exit", reject));
 }
