@@ -1,13 +1,12 @@
 import { failure } from "../errors.js";
 import { Message } from "../message.js";
 import type { Client } from "../peer/client.js";
-import type { WaitOptions } from "../peer/pending.js";
+import { Pending, type WaitOptions } from "../peer/pending.js";
 import { ClientStream } from "./client-stream.js";
 import { type Codec, CodecError, type CodecName } from "./codec.js";
 import { CODEC_NAMES, codecFor } from "./codecs.js";
 import { writeHeaders } from "./headers.js";
 import { ItemStream } from "./item-stream.js";
-import { PendingCall } from "./pending-call.js";
 import type { Plan } from "./plan.js";
 import { readReply } from "./reply.js";
 import type { CallOptions, Stream } from "./types.js";
@@ -37,7 +36,8 @@ export class Caller {
   /** One message, one reply. */
   unary(plan: Plan, input: unknown, options: CallOptions | undefined): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      const pending = new PendingCall(this, plan, this.encode(plan, input, options, true), resolve, reject);
+      plan.unary ??= { ...plan.origin, read: (message) => this.output(plan, message) };
+      const pending = new Pending(plan.unary, this.encode(plan, input, options, true), resolve, reject);
       pending.lender = this.#writer;
       this.client.begin(pending, this.limits(options));
     });

@@ -6,6 +6,7 @@ import { Caller } from "./caller.js";
 import { CODEC_NAMES } from "./codecs.js";
 import type { ConnectOptions } from "./connect.js";
 import { type ContractDescription, describeOver, type ProcedureDescription } from "./describe.js";
+import { NO_DESCRIPTORS } from "./limits.js";
 import { Plan } from "./plan.js";
 import type { CallOptions, Items, Stream } from "./types.js";
 
@@ -83,7 +84,7 @@ export async function connectAny(address: string, options: ConnectOptions = {}):
   const { timeoutMs, codec: wanted, ...rest } = options;
   const codec = checkChoice("codec", wanted, CODEC_NAMES);
   checkTimeout("timeoutMs", timeoutMs);
-  const client = await dial(address, rest);
+  const client = await dial(address, { ...rest, ...NO_DESCRIPTORS });
   try {
     const description = await describeOver(client, { timeoutMs, signal: options.signal });
     const maxMessageBytes = options.maxMessageBytes ?? DIAL_DEFAULTS.maxMessageBytes;

@@ -5,6 +5,7 @@ import { Caller } from "./caller.js";
 import type { CodecName } from "./codec.js";
 import { CODEC_NAMES } from "./codecs.js";
 import { aboutOf, type Contract } from "./contract.js";
+import { NO_DESCRIPTORS } from "./limits.js";
 import type { Api } from "./types.js";
 import { clientObjection } from "./version.js";
 
@@ -40,7 +41,7 @@ export async function connect<C extends Contract>(
   checkTimeout("timeoutMs", timeoutMs);
   const info = { name, version, codecs: [codec] };
   const objection = (server: Parameters<typeof clientObjection>[2]) => clientObjection(info, codec, server);
-  const client = await dial(address, { ...rest, contract: { info, objection } });
+  const client = await dial(address, { ...rest, ...NO_DESCRIPTORS, contract: { info, objection } });
   const maxMessageBytes = options.maxMessageBytes ?? DIAL_DEFAULTS.maxMessageBytes;
   return makeApi(new Caller(client, codec, timeoutMs, maxMessageBytes), contract);
 }

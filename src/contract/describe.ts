@@ -4,6 +4,7 @@ import { type DialOptions, dial } from "../peer/dial.js";
 import type { WaitOptions } from "../peer/pending.js";
 import { CODEC_NAMES } from "./codecs.js";
 import { aboutOf, type Contract } from "./contract.js";
+import { NO_DESCRIPTORS } from "./limits.js";
 import type { Procedure, ProcedureKind } from "./procedure.js";
 
 /** JSON Schema, draft 2020-12. */
@@ -131,7 +132,7 @@ export async function describe(
   options: Omit<DialOptions, "wire"> & WaitOptions = {},
 ): Promise<ContractDescription> {
   const { timeoutMs, ...rest } = options;
-  const client = await dial(address, rest);
+  const client = await dial(address, { ...rest, ...NO_DESCRIPTORS });
   try {
     return await describeOver(client, { timeoutMs, signal: options.signal });
   } finally {

@@ -22,3 +22,6 @@ export const MAX_NAME_BYTES = 255;
 export function isReservedKey(key: string): boolean {
   return key === "__proto__" || key === "constructor" || key === "prototype";
 }
+
+/** What a contract dials with: no reply of its has open files, so that none can come that nobody closes. */
+export const NO_DESCRIPTORS = { maxDescriptors: 0 } as const;

@@ -11,6 +11,8 @@ export class Plan {
   /** Nothing is checked where it is missing: the caller does not know the contract. */
   readonly checks: Checks | undefined;
   readonly origin: Origin;
+  /** Where a call has one reply: with how it is read. Made with the first call. */
+  unary: Origin | undefined = undefined;
   /** The first bytes of a call without headers, and with them. */
   readonly prefix: Buffer;
   readonly prefixWithHeaders: Buffer;

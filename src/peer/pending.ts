@@ -19,6 +19,8 @@ export interface Origin {
   readonly table: DescriptorTable | undefined;
   /** Of a contract. */
   readonly procedure?: string;
+  /** What the caller gets instead of the reply itself; may throw what the caller's promise then rejects with. */
+  readonly read?: (message: Message) => unknown;
 }
 
 interface Limit {
@@ -54,17 +56,17 @@ export class Pending extends Request {
   override onReply(message: Message, descriptors: readonly number[]): void {
     this.unlisten();
     if (descriptors.length > 0) Message.withDescriptors(message, this.receive(descriptors));
-    this.#resolve(message);
+    const { read } = this.#origin;
+    if (read === undefined) this.#resolve(message);
+    else this.#resolveWith(read, message);
   }
 
-  /** What was made of the reply. */
-  resolve(result: unknown): void {
-    this.unlisten();
-    this.#resolve(result);
-  }
-
-  reject(error: EarshotError): void {
-    this.#reject(error);
+  #resolveWith(read: (message: Message) => unknown, message: Message): void {
+    try {
+      this.#resolve(read(message));
+    } catch (error) {
+      this.#reject(error as EarshotError);
+    }
   }
 
   /** Descriptors that came with the reply. */
