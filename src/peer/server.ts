@@ -79,7 +79,7 @@ export interface ListenOptions {
   /**
    * `"message"` (default): the bytes of a message are its own for ever. `"borrowed"`: those of large ones, of 128 KiB or
    * more on the framed wire, are only lent until the handler settles. Then their memory is used for other messages, which
-   * is about twice as fast: views of it become empty, reading the message throws, and `message.copy()` made before keeps
+   * is faster: views of it become empty, reading the message throws, and `message.copy()` made before keeps
    * the bytes. Nothing may be at work on them any more, such as a write to a file that was not awaited: it would find
    * other bytes. A reply may be part of them. Messages as they come: see `StreamListenOptions`.
    */
