@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { clientOf, connect, contract, procedure, serve, type } from "../../src/contract/index.js";
 import { dial, listen } from "../../src/index.js";
-import { temporaryDirectory } from "../support/temp.js";
+import { temporaryDirectory, temporaryServer } from "../support/temp.js";
 import { calling, rejection, serving, unused, weather } from "./support.js";
 
 const say = procedure({ input: type<string>(), output: type<string>() });
@@ -141,4 +141,19 @@ test("a procedure without a handler, and what is no contract, are refused when s
   await assert.rejects(serve("unix:/nowhere/s", at("1.0.0"), {} as never), /Cannot serve say: it has no handler/);
   await assert.rejects(serve("unix:/nowhere/s", {} as never, {} as never), /it is what contract\(\.\.\.\) has made/);
   await assert.rejects(connect("unix:/nowhere/s", {} as never), /it is what contract\(\.\.\.\) has made/);
+});
+
+test("a contract's client says that it takes no open files: no reply of a contract has some", async (t) => {
+  const path = join(temporaryDirectory(t), "s");
+  const server = temporaryServer(t);
+  const greeting = new Promise<Buffer>((resolve) => {
+    server.on("connection", (socket) => socket.once("data", resolve));
+  });
+  await new Promise<void>((resolve) => server.listen(path, resolve));
+  const connecting = rejection(connect(path, contract("any", "1.0.0", {})));
+  // The preface, the header of HELLO with the length of what follows, and its JSON.
+  const bytes = await greeting;
+  const hello = JSON.parse(bytes.toString("utf8", 24, 24 + bytes.readUInt32LE(12)));
+  assert.equal(hello.limits.maxDescriptors, undefined);
+  await connecting;
 });
