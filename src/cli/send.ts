@@ -45,7 +45,7 @@ export async function run(args: readonly string[]): Promise<ExitCode> {
 async function openInput(maxBytes: number | undefined, mayHint: boolean): Promise<Input> {
   const { Input } = await import("./input.js");
   const refuse = (limit: number, delivery: Delivery) => tooLarge("send standard input", limit, delivery);
-  return await Input.open(process.stdin, { maxBytes, mayHint, refuse });
+  return await Input.open({ maxBytes, mayHint, refuse });
 }
 
 async function describe(reply: Message): Promise<void> {
