@@ -2,7 +2,7 @@ import { Message } from "../message.js";
 import { OutgoingStream } from "../session/outgoing-stream.js";
 import type { Body, Exchange, Lender } from "../session/session.js";
 import type { FailureName } from "../wire/failure.js";
-import type { Connection } from "./connection.js";
+import type { AnswerPath } from "./answer-path.js";
 import { Context } from "./context.js";
 import { type Inflow, type Outflow, Reader, Writer } from "./flow.js";
 
@@ -15,13 +15,13 @@ const NO_MESSAGE = new Message(Buffer.alloc(0), 0, 0);
  * and then `end`. That it is answered must also be said when nobody waits for it any more.
  */
 export class Answering extends Context {
-  readonly #connection: Connection;
+  readonly #connection: AnswerPath;
   readonly #exchange: Exchange;
   #reader: Reader | undefined;
   #writer: Writer | undefined;
 
-  constructor(connection: Connection, address: string, exchange: Exchange) {
-    super(connection, address, exchange.message ?? NO_MESSAGE);
+  constructor(connection: AnswerPath, address: string, exchange: Exchange) {
+    super(connection, address, exchange.message ?? NO_MESSAGE, exchange.meta);
     this.#connection = connection;
     this.#exchange = exchange;
   }

@@ -3,6 +3,7 @@ import { Greetings } from "../session/handshake.js";
 import type { OwnApp, OwnContract, SessionLimits } from "../session/session.js";
 import { FIRST_WINDOW_BYTES, MAX_DESCRIPTORS } from "../wire/frame.js";
 import { type AppInfo, MAX_APP_TEXT, ownHello } from "../wire/hello.js";
+import type { Retry } from "./client-state.js";
 
 /** Where log lines go; pino, console-like loggers and `undefined` for silence fit. */
 export interface Logger {
@@ -47,6 +48,8 @@ export const DIAL_DEFAULTS = {
   maxMessageBytes: DEFAULT_MAX_MESSAGE_BYTES,
   maxDescriptors: DEFAULT_MAX_DESCRIPTORS,
   connectTimeoutMs: 5_000,
+  maxWaiting: 10_000,
+  maxWaitingBytes: 67_108_864,
 } as const;
 
 /** How to close a client or a server. */
@@ -74,6 +77,12 @@ const RANGES: Readonly<Record<string, Range>> = {
   maxBufferedBytes: ONE_OR_MORE,
   backlog: { least: 1, most: 0x7fff_ffff },
   connectTimeoutMs: { least: 0, most: LONGEST_MS },
+  maxWaiting: ONE_OR_MORE,
+  maxWaitingBytes: ONE_OR_MORE,
+  "reconnect.minDelayMs": { least: 1, most: LONGEST_MS },
+  "reconnect.maxDelayMs": { least: 1, most: LONGEST_MS },
+  "deduplicate.maxIds": ONE_OR_MORE,
+  "deduplicate.keepMs": ONE_OR_MORE,
 };
 
 /**
@@ -120,6 +129,13 @@ export function checkChoice<T extends string>(name: string, value: T | undefined
   if (value === undefined) return choices[0];
   if (choices.includes(value)) return value;
   const fact = `Cannot use ${name}: ${JSON.stringify(value)}; it is one of ${choices.join(", ")}`;
+  throw new EarshotError("INVALID_ARGUMENT", fact);
+}
+
+/** @throws EarshotError `INVALID_ARGUMENT` */
+export function checkRetry(retry: Retry | undefined): Retry {
+  if (retry === undefined || retry === false || retry === "unsent" || retry === "idempotent") return retry ?? false;
+  const fact = `Cannot use retry: ${JSON.stringify(retry)}; it is false, "unsent" or "idempotent"`;
   throw new EarshotError("INVALID_ARGUMENT", fact);
 }
 
