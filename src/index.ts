@@ -15,7 +15,7 @@ export {
 export { type Descriptor, Message } from "./message.js";
 export { type Allow, anyUser, groups, sameUser, users } from "./peer/allow.js";
 export type { Chunks } from "./peer/chunks.js";
-export { Client, type Pong, type SendOptions, type StreamSendOptions } from "./peer/client.js";
+export { Client, type Pong } from "./peer/client.js";
 export type { ClientState, ReconnectOptions, Retry } from "./peer/client-state.js";
 export { Context, type Peer } from "./peer/context.js";
 export type { DeduplicateOptions, Deduplicator, Recorded } from "./peer/deduplication.js";
@@ -25,6 +25,7 @@ export { type Answer, type Examination, type ExamineOptions, examine } from "./p
 export type { MetaOptions } from "./peer/meta.js";
 export type { App, CloseOptions, Logger } from "./peer/options.js";
 export type { WaitOptions } from "./peer/pending.js";
+export type { OpenOptions, SendOptions, StreamSendOptions } from "./peer/send-options.js";
 export {
   type FullReply,
   type Handler,

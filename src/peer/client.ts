@@ -1,5 +1,5 @@
 import { EarshotError } from "../errors.js";
-import type { Descriptor, Message } from "../message.js";
+import type { Message } from "../message.js";
 import type { Body, Request } from "../session/session.js";
 import type { AppInfo } from "../wire/hello.js";
 import { type Chunks, isChunks, pump, type SourceError } from "./chunks.js";
@@ -8,35 +8,13 @@ import { type DescriptorTable, duplicateAll } from "./descriptor.js";
 import { type Duplex, toDuplex } from "./duplex.js";
 import type { Inflow, Writer } from "./flow.js";
 import type { Line } from "./line.js";
-import { checkMeta, type MetaOptions, randomId } from "./meta.js";
+import { checkMeta, randomId } from "./meta.js";
 import { type CloseOptions, checkChoice, checkGrace, checkRetry, checkSignal, checkTimeout } from "./options.js";
 import { checkBody, type Origin, Pending, type WaitOptions } from "./pending.js";
 import { Repeated, type Settle } from "./repeated.js";
+import type { OpenOptions, SendOptions, StreamSendOptions } from "./send-options.js";
 import type { StreamedMessage } from "./streamed-message.js";
 import { StreamedPending } from "./streamed-pending.js";
-
-/** For one message. All of them may be left out. */
-export interface SendOptions extends WaitOptions, MetaOptions {
-  /**
-   * What becomes of it without a connection, or when that is lost; default: what `dial` was given. A message that is an
-   * iterable or a stream cannot be sent twice: it waits for a connection, and once its first chunk was asked for, it fails
-   * with what happens to that.
-   */
-  readonly retry?: Retry | undefined;
-  /**
-   * Open files that the handler gets with the message: numbers, or what came with another message. They are duplicated at
-   * once and stay the caller's, to be closed at any time. Only between two sides that have the native addon.
-   */
-  readonly descriptors?: readonly (number | Descriptor)[] | undefined;
-  /** How the reply is wanted: whole. See `StreamSendOptions` for the other way. */
-  readonly body?: "message" | undefined;
-}
-
-/** For replies that are read as they come. */
-export interface StreamSendOptions extends Omit<SendOptions, "body"> {
-  /** The reply may have any size: `maxMessageBytes` does not apply, and the server is held back to what is read of it. */
-  readonly body: "stream";
-}
 
 /** What a ping found out. */
 export interface Pong {
@@ -134,13 +112,13 @@ export class Client implements AsyncDisposable {
    *
    * @param options for the whole exchange, until both directions have ended
    */
-  open(options?: WaitOptions): Duplex {
+  open(options?: OpenOptions): Duplex {
     const { in: incoming, out } = this.flow(options);
     return toDuplex(incoming, out);
   }
 
   /** @internal as `open`, without web streams */
-  flow(options?: WaitOptions): { readonly in: Inflow; readonly out: Writer } {
+  flow(options?: OpenOptions): { readonly in: Inflow; readonly out: Writer } {
     const pending = new StreamedPending(this.#sends, undefined, true, this.#control, { resolve() {}, reject() {} });
     const { reader, writer } = pending;
     if (writer === undefined) throw new Error("a message without a body has a writer");
@@ -176,9 +154,11 @@ export class Client implements AsyncDisposable {
     });
   }
 
-  /** @internal as `send` with a policy, for who makes something else of the reply. */
+  /** @internal as `send` with a policy or an id, for who makes something else of the reply. */
   persist(origin: Origin, body: Body, options: SendOptions & { readonly retry: Retry }, settle: Settle): void {
-    this.#repeat(({ resolve, reject }) => new Pending(origin, body, resolve, reject), options, origin, settle);
+    const make = ({ resolve, reject }: Settle) => new Pending(origin, body, resolve, reject);
+    if (checkRetry(options.retry) === false) this.#begin(make(settle), options);
+    else this.#repeat(make, options, origin, settle);
   }
 
   #repeat(
@@ -217,7 +197,7 @@ export class Client implements AsyncDisposable {
   }
 
   /** @internal an exchange whose reply comes bit by bit; so does the message, where there is no body. */
-  exchange(origin: Origin, body: Body | undefined, options: WaitOptions | undefined): StreamedPending {
+  exchange(origin: Origin, body: Body | undefined, options: OpenOptions | undefined): StreamedPending {
     const pending = new StreamedPending(origin, body, true, this.#control, { resolve() {}, reject() {} });
     this.#open(pending, options);
     return pending;
@@ -262,9 +242,10 @@ export class Client implements AsyncDisposable {
   }
 
   /** An exchange whose message is written bit by bit: what is written before there is a connection waits for it. */
-  #open(pending: Pending, options: WaitOptions | undefined): void {
+  #open(pending: Pending, options: OpenOptions | undefined): void {
+    const retry = checkRetry(options?.retry ?? this.retry);
     if (options !== undefined && !this.#limit(pending, options)) return;
-    if (this.retry === false) this.#line.send(pending);
+    if (retry === false) this.#line.send(pending);
     else this.#line.persist(pending);
   }
 

@@ -6,7 +6,12 @@ import type { ClientState } from "./client-state.js";
 export type Life =
   /** There is no connection, and nothing that needs one. */
   | { readonly kind: "idle"; readonly cause: EarshotError | undefined }
-  | { readonly kind: "connecting"; readonly controller: AbortController }
+  /** `cause`: why the connection or attempt before is none. */
+  | {
+      readonly kind: "connecting";
+      readonly controller: AbortController;
+      readonly cause: EarshotError | undefined;
+    }
   | { readonly kind: "open"; readonly channel: Channel; readonly since: number }
   /** Until `retryAt`, at most. */
   | { readonly kind: "waiting"; readonly retryAt: number; readonly cause: EarshotError }
@@ -26,4 +31,9 @@ export function stateOf(life: Life, attempt: number): ClientState {
     case "closed":
       return { kind: "closed", cause: life.cause };
   }
+}
+
+/** Why there is no connection. */
+export function causeOf(life: Life): EarshotError | undefined {
+  return life.kind === "open" ? undefined : life.cause;
 }

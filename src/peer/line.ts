@@ -4,7 +4,7 @@ import type { AppInfo } from "../wire/hello.js";
 import type { Channel, ChannelOwner } from "./channel.js";
 import type { ClientState } from "./client-state.js";
 import { clientClosed } from "./framed-channel.js";
-import { type Life, stateOf } from "./life.js";
+import { causeOf, type Life, stateOf } from "./life.js";
 import { Listeners } from "./listeners.js";
 import { isPermanent } from "./permanent.js";
 import { RECONNECT_DEFAULTS, type Reconnecting, Redial, type RedialParts } from "./redial.js";
@@ -202,7 +202,7 @@ export class Line implements ChannelOwner {
   /** Somebody waits, or somebody's time has come. */
   #lookAround(): void {
     const life = this.#life;
-    this.#room.expire(life.kind === "waiting" || life.kind === "idle" ? life.cause : undefined);
+    this.#room.expire(causeOf(life));
     if (life.kind === "open") this.#room.hand(life.channel);
     else if (life.kind === "idle" && !this.#room.isEmpty) void this.#attempt();
     this.#relax();
@@ -219,7 +219,8 @@ export class Line implements ChannelOwner {
 
   /** @returns why it failed */
   async #attempt(controller = new AbortController()): Promise<EarshotError | undefined> {
-    const life: Life = { kind: "connecting", controller };
+    const cause = causeOf(this.#life);
+    const life: Life = { kind: "connecting", controller, cause };
     this.redial.begin();
     this.#enter(life);
     let channel: Channel | undefined;
@@ -256,24 +257,27 @@ export class Line implements ChannelOwner {
       return;
     }
     this.redial.lost(since);
-    this.#failed(cause);
+    this.#failed(cause, since);
   }
 
-  /** There is no connection, and why. */
-  #failed(cause: EarshotError): void {
+  /** There is no connection, and why. @param since when the one was made that is lost */
+  #failed(cause: EarshotError, since?: number): void {
     const { reconnecting } = this.#parts;
     const isHopeless = reconnecting === undefined || isPermanent(cause);
     this.#room.fail(cause, isHopeless);
     if (isHopeless || !this.#isNeeded) this.#enter({ kind: "idle", cause });
-    else this.#plan(cause);
+    else this.#plan(cause, since);
     this.#endIfDone();
   }
 
-  #plan(cause: EarshotError): void {
+  #plan(cause: EarshotError, since: number | undefined): void {
     this.redial.keepAlive(!this.#room.isEmpty);
-    const retryAt = this.redial.plan(cause);
-    if (retryAt === undefined) void this.#attempt();
-    else this.#enter({ kind: "waiting", retryAt, cause });
+    const retryAt = this.redial.plan(cause, since);
+    if (retryAt !== undefined) this.#enter({ kind: "waiting", retryAt, cause });
+    else {
+      this.#enter({ kind: "idle", cause });
+      void this.#attempt();
+    }
   }
 
   #enter(life: Life): void {

@@ -8,7 +8,7 @@ import { FramedChannel } from "./framed-channel.js";
 import { Line } from "./line.js";
 import { checkNumber, DIAL_DEFAULTS, type Logger, withDefaults } from "./options.js";
 import { PlainChannel } from "./plain-channel.js";
-import { RECONNECT_DEFAULTS, type Reconnecting } from "./redial.js";
+import { RECONNECT_DEFAULTS, type Reconnecting, type RedialParts } from "./redial.js";
 import { SYSTEM_TIME, type Time } from "./time.js";
 
 /** Makes one connection to the server. @throws EarshotError why there is none */
@@ -35,6 +35,7 @@ interface LineOptions {
 export interface Circumstances {
   readonly time: Time;
   readonly random: () => number;
+  readonly watch?: RedialParts["watch"];
 }
 
 const CIRCUMSTANCES: Circumstances = { time: SYSTEM_TIME, random: Math.random };
@@ -48,14 +49,15 @@ const WORDS: Readonly<Record<ClientState["kind"], string>> = {
 };
 
 /** A line to a server, not connected yet. @throws EarshotError `INVALID_ARGUMENT` */
-export function makeLine(way: Way, options: LineOptions, { time, random } = CIRCUMSTANCES): Line {
+export function makeLine(way: Way, options: LineOptions, given: Circumstances = CIRCUMSTANCES): Line {
   const { path, logger, address } = way;
+  const { time, random } = given;
   const onError = (error: unknown) => logger.debug({ address, error }, "cannot watch for the server's socket file");
-  const watch = path === undefined ? undefined : (onChange: () => void) => new PathWatch(path, onChange, onError);
+  const onPath = path === undefined ? undefined : (onChange: () => void) => new PathWatch(path, onChange, onError);
   const waiting = withDefaults({ ...options }, WAITING_DEFAULTS);
   const reconnecting = checkReconnect(options.reconnect);
   const open = (owner: ChannelOwner, signal: AbortSignal) => openChannel(way, owner, signal);
-  const line = new Line({ open, reconnecting, waiting, time, random, watch });
+  const line = new Line({ open, reconnecting, waiting, time, random, watch: given.watch ?? onPath });
   line.listen(({ kind, ...more }) => logger.debug({ address, ...more }, WORDS[kind]));
   return line;
 }

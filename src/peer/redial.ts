@@ -64,18 +64,27 @@ export class Redial {
 
   /** A connection is lost. @param since when it was made */
   lost(since: number): void {
-    if (this.#parts.time.now() - since >= GOOD_AFTER_MS) this.failures = 0;
+    if (this.#isGood(since)) this.failures = 0;
   }
 
-  /** Plans the next attempt; returns for when, or `undefined` for now: then nothing rings. */
-  plan({ retryAfterMs }: EarshotError): number | undefined {
+  /**
+   * Plans the next attempt; returns for when, or `undefined` for now: then nothing rings.
+   *
+   * @param since when the connection was made that is lost; `undefined` if none could be made
+   */
+  plan({ retryAfterMs }: EarshotError, since: number | undefined): number | undefined {
     const now = this.#parts.time.now();
-    const delayMs = this.delayAfter(this.failures, retryAfterMs);
-    const isFirst = this.failures++ === 0;
-    if (isFirst && delayMs === 0) return undefined;
+    const count = since === undefined ? this.failures + 1 : this.failures;
+    if (since === undefined || !this.#isGood(since)) this.failures++;
+    const delayMs = this.delayAfter(count, retryAfterMs);
+    if (count === 0 && delayMs === 0) return undefined;
     this.#watch ??= this.#parts.watch?.(() => this.#onNews());
     this.#arm(this.#isNews ? Math.min(now + delayMs, this.#lastAttemptAt + LEAST_PAUSE_MS) : now + delayMs);
     return this.#retryAt;
+  }
+
+  #isGood(since: number): boolean {
+    return this.#parts.time.now() - since >= GOOD_AFTER_MS;
   }
 
   /** Whether the process shall stay for the next attempt. */
