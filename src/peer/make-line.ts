@@ -41,12 +41,20 @@ export interface Circumstances {
 const CIRCUMSTANCES: Circumstances = { time: SYSTEM_TIME, random: Math.random };
 const WAITING_DEFAULTS = { maxWaiting: DIAL_DEFAULTS.maxWaiting, maxWaitingBytes: DIAL_DEFAULTS.maxWaitingBytes };
 
-const WORDS: Readonly<Record<ClientState["kind"], string>> = {
-  connecting: "client connecting",
-  open: "client connected",
-  waiting: "client waits",
-  closed: "client closed",
-};
+function log(logger: Logger, address: string, state: ClientState): void {
+  switch (state.kind) {
+    case "connecting":
+      return;
+    case "open":
+      logger.debug({ address }, "client connected");
+      return;
+    case "waiting":
+      if (state.cause !== undefined) logger.debug({ address, error: state.cause }, "client has no connection");
+      return;
+    case "closed":
+      logger.debug({ address, error: state.cause }, "client closed");
+  }
+}
 
 /** A line to a server, not connected yet. @throws EarshotError `INVALID_ARGUMENT` */
 export function makeLine(way: Way, options: LineOptions, given: Circumstances = CIRCUMSTANCES): Line {
@@ -58,7 +66,7 @@ export function makeLine(way: Way, options: LineOptions, given: Circumstances = 
   const reconnecting = checkReconnect(options.reconnect);
   const open = (owner: ChannelOwner, signal: AbortSignal) => openChannel(way, owner, signal);
   const line = new Line({ open, reconnecting, waiting, time, random, watch: given.watch ?? onPath });
-  line.listen(({ kind, ...more }) => logger.debug({ address, ...more }, WORDS[kind]));
+  line.listen((state) => log(logger, address, state));
   return line;
 }
 
