@@ -17,9 +17,11 @@ import {
   checkLogger,
   checkRetry,
   checkSignal,
+  checkSpin,
   DIAL_DEFAULTS,
   greetingsOf,
   type Logger,
+  type Spin,
   withDefaults,
 } from "./options.js";
 
@@ -42,6 +44,8 @@ export interface DialOptions {
   readonly allow?: Allow | undefined;
   /** As for `listen`. */
   readonly transport?: "auto" | "native" | "net" | undefined;
+  /** As for `listen`. */
+  readonly spin?: Spin | undefined;
   /** How many descriptors a reply may bring; default 16, at most 253. */
   readonly maxDescriptors?: number | undefined;
   /**
@@ -118,8 +122,9 @@ async function dialWith(address: string, options: DialOptions, features: readonl
   const arena = new Arena();
   const setup = { role: "client", wire, limits, greetings, app, arena, descriptors, budget: undefined } as const;
   const allow = checkAllow(options.allow);
+  const spinUs = checkSpin(options.spin);
   const connect: Connect = async (until) => {
-    const transport = await sockets.dial(target, { timeoutMs: connectTimeoutMs, signal: until });
+    const transport = await sockets.dial(target, { timeoutMs: connectTimeoutMs, signal: until, spinUs });
     if (allow !== undefined) assertAllowed(allow, transport, target.text);
     return transport;
   };
