@@ -80,6 +80,7 @@ async function play(steps: readonly Step[], t: { after(action: () => unknown): v
   const serve = () => {
     acceptor ??= world.serve(handlers.handle as never, { deduplicate });
   };
+  serve();
   const send = ({ retry, timeoutMs, how }: Step & { readonly kind: "send" }) => {
     const sent: Sent = { retry, controller: new AbortController(), outcome: undefined, handled: 0 };
     const text = String(all.length);
@@ -102,7 +103,9 @@ async function play(steps: readonly Step[], t: { after(action: () => unknown): v
       },
     );
   };
-  for (const next of steps) {
+  for (const [index, next] of steps.entries()) {
+    // Some steps follow each other at once, most when all that follows from the one before has happened.
+    if (index % 4 > 0) await settle();
     if (next.kind === "send") send(next);
     else if (next.kind === "advance") world.time.advance(next.ms);
     else if (next.kind === "give up") all[next.which]?.controller.abort();
