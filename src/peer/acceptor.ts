@@ -13,6 +13,7 @@ import { type DescriptorTable, duplicateAll } from "./descriptor.js";
 import { DirectHandling } from "./direct-handling.js";
 import { HandOver } from "./hand-over.js";
 import { Handling } from "./handling.js";
+import { IdleExit } from "./idle-exit.js";
 import type { Notifier } from "./notify.js";
 import {
   checkApp,
@@ -33,6 +34,8 @@ const BODIES = ["message", "borrowed", "stream"] as const;
 
 /** How long closing waits for the first bytes of those who have just connected. */
 const HEAR_OUT_MS = 100;
+/** And how long, when nobody has asked the server to go: who came in the very last instant has all the time it needs. */
+const HEAR_LAST_MS = 5_000;
 
 /** A server's connections and what their messages lead to. */
 export class Acceptor implements ConnectionOwner {
@@ -44,6 +47,7 @@ export class Acceptor implements ConnectionOwner {
   readonly #maxConnections: number;
   readonly #setup: ConnectionSetup;
   readonly #handOver: HandOver;
+  readonly #idleExit: IdleExit;
   #listener: Listener | undefined;
   #notifier: Notifier | undefined;
   readonly #connections = new Set<Connection>();
@@ -95,9 +99,14 @@ export class Acceptor implements ConnectionOwner {
     const canHandOver = options.handOver !== false;
     this.#handOver = new HandOver(
       () => (canHandOver && this.#phase === "open" ? this.#listener : undefined),
-      () => this.#leaveToHeir(),
-      contract?.describe,
+      { toHeir: () => this.#leaveToHeir(), entirely: () => this.#leaveWhenAsked() },
+      {
+        canLeave: canHandOver,
+        isPrivate: address.startsWith("unix:/") && (numbers.mode & 0o077) === 0,
+        describe: contract?.describe,
+      },
     );
+    this.#idleExit = new IdleExit(numbers.idleExitMs, () => void this.#leaveIfUnused());
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
     });
@@ -112,6 +121,7 @@ export class Acceptor implements ConnectionOwner {
       transport.close();
       return;
     }
+    this.#idleExit.stop();
     const id = ++this.#lastId;
     const refusal = this.#refusalOf(id, transport);
     if (refusal === undefined) this.#connections.add(new Connection(id, transport, this.#setup));
@@ -140,30 +150,48 @@ export class Acceptor implements ConnectionOwner {
     this.#address = listener.address;
     this.#listener = listener;
     this.#notifier = notifier;
+    if (this.#connections.size === 0) this.#idleExit.start();
   }
 
   close(graceMs: number): Promise<void> {
-    if (this.#phase === "open") this.#leave(graceMs, () => this.#listener?.close());
+    if (this.#phase === "open") this.#leave(graceMs, HEAR_OUT_MS, () => this.#listener?.close());
     else this.#cut();
     return this.closed;
   }
 
   /** @param stop ends accepting */
-  #leave(graceMs: number, stop: () => Promise<void> | undefined): void {
+  #leave(graceMs: number, hearOutMs: number, stop: () => Promise<void> | undefined): void {
     this.#phase = "closing";
+    this.#idleExit.stop();
     this.#notifier?.stopping();
     if (graceMs !== Infinity) this.#graceTimer = setTimeout(() => this.#cut(), graceMs);
-    void this.#drain(stop);
+    void this.#drain(hearOutMs, stop);
   }
 
   /** Another process has the socket and serves. */
   #leaveToHeir(): void {
     if (this.#phase !== "open") return;
     this.logger.info({ address: this.#address }, "another process has taken over");
-    this.#leave(DEFAULT_GRACE_MS, () => {
+    this.#leave(DEFAULT_GRACE_MS, HEAR_OUT_MS, () => {
       this.#listener?.abandon();
       return undefined;
     });
+  }
+
+  /** A newer version wants the place. */
+  #leaveWhenAsked(): void {
+    if (this.#phase !== "open") return;
+    this.logger.info({ address: this.#address }, "leaving: a newer version has asked for it");
+    this.#leave(DEFAULT_GRACE_MS, HEAR_OUT_MS, () => this.#listener?.close());
+  }
+
+  async #leaveIfUnused(): Promise<void> {
+    const hasLeft = await this.#listener?.leaveIfUnused();
+    if (this.#phase !== "open") return;
+    if (hasLeft) {
+      this.logger.info({ address: this.#address }, "leaving: nobody has used this server for a while (idleExitMs)");
+      this.#leave(DEFAULT_GRACE_MS, HEAR_LAST_MS, () => undefined);
+    } else if (this.#connections.size === 0) this.#idleExit.start();
   }
 
   onGreeting(connection: Connection, hello: Hello): void {
@@ -199,13 +227,14 @@ export class Acceptor implements ConnectionOwner {
     if (error === undefined || error.code === "CONNECTION_LOST" || error.code === "CONNECTION_CLOSED") {
       this.logger.debug({ peer: id, error }, "connection closed");
     } else if (!connection.isRefused) this.logger.warn({ peer: id, error }, `cut the connection: ${error.message}`);
+    if (this.#connections.size === 0 && this.#phase === "open") this.#idleExit.start();
     this.#finishIfEmpty();
   }
 
-  async #drain(stop: () => Promise<void> | undefined): Promise<void> {
+  async #drain(hearOutMs: number, stop: () => Promise<void> | undefined): Promise<void> {
     await stop();
     this.#phase = "draining";
-    await this.#hearOut();
+    await this.#hearOut(hearOutMs);
     for (const connection of this.#connections) {
       connection.close("CONNECTION_CLOSED", "the server is closing");
     }
@@ -214,8 +243,8 @@ export class Acceptor implements ConnectionOwner {
   }
 
   /** Who has only just connected is about to speak: what comes now is still handled. */
-  async #hearOut(): Promise<void> {
-    const deadline = performance.now() + HEAR_OUT_MS;
+  async #hearOut(hearOutMs: number): Promise<void> {
+    const deadline = performance.now() + hearOutMs;
     for (let turns = 0; performance.now() < deadline; turns++) {
       await new Promise((resolve) => (turns < 2 ? setImmediate(resolve) : setTimeout(resolve, 2)));
       const isSilent = (connection: Connection) => connection.wire === undefined;
