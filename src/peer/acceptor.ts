@@ -32,10 +32,16 @@ const MAX_REFUSALS = 64;
 /** How a handler gets the bytes. */
 const BODIES = ["message", "borrowed", "stream"] as const;
 
-/** How long closing waits for the first bytes of those who have just connected. */
-const HEAR_OUT_MS = 100;
-/** And how long, when nobody has asked the server to go: who came in the very last instant has all the time it needs. */
-const HEAR_LAST_MS = 5_000;
+/** For whom closing still waits, and how long. */
+interface HearOut {
+  readonly ms: number;
+  isAwaited(connection: Connection): boolean;
+}
+
+/** Who has only just connected is about to speak: what comes now is still handled. */
+const THE_SILENT: HearOut = { ms: 100, isAwaited: ({ wire }) => wire === undefined };
+/** Nobody has asked the server to go, but it has no name any more: who came in the very last instant is served as ever. */
+const THE_LAST: HearOut = { ms: 5_000, isAwaited: () => true };
 
 /** A server's connections and what their messages lead to. */
 export class Acceptor implements ConnectionOwner {
@@ -154,25 +160,25 @@ export class Acceptor implements ConnectionOwner {
   }
 
   close(graceMs: number): Promise<void> {
-    if (this.#phase === "open") this.#leave(graceMs, HEAR_OUT_MS, () => this.#listener?.close());
+    if (this.#phase === "open") this.#leave(graceMs, THE_SILENT, () => this.#listener?.close());
     else this.#cut();
     return this.closed;
   }
 
   /** @param stop ends accepting */
-  #leave(graceMs: number, hearOutMs: number, stop: () => Promise<void> | undefined): void {
+  #leave(graceMs: number, hearOut: HearOut, stop: () => Promise<void> | undefined): void {
     this.#phase = "closing";
     this.#idleExit.stop();
     this.#notifier?.stopping();
     if (graceMs !== Infinity) this.#graceTimer = setTimeout(() => this.#cut(), graceMs);
-    void this.#drain(hearOutMs, stop);
+    void this.#drain(hearOut, stop);
   }
 
   /** Another process has the socket and serves. */
   #leaveToHeir(): void {
     if (this.#phase !== "open") return;
     this.logger.info({ address: this.#address }, "another process has taken over");
-    this.#leave(DEFAULT_GRACE_MS, HEAR_OUT_MS, () => {
+    this.#leave(DEFAULT_GRACE_MS, THE_SILENT, () => {
       this.#listener?.abandon();
       return undefined;
     });
@@ -182,7 +188,7 @@ export class Acceptor implements ConnectionOwner {
   #leaveWhenAsked(): void {
     if (this.#phase !== "open") return;
     this.logger.info({ address: this.#address }, "leaving: a newer version has asked for it");
-    this.#leave(DEFAULT_GRACE_MS, HEAR_OUT_MS, () => this.#listener?.close());
+    this.#leave(DEFAULT_GRACE_MS, THE_SILENT, () => this.#listener?.close());
   }
 
   async #leaveIfUnused(): Promise<void> {
@@ -190,7 +196,7 @@ export class Acceptor implements ConnectionOwner {
     if (this.#phase !== "open") return;
     if (hasLeft) {
       this.logger.info({ address: this.#address }, "leaving: nobody has used this server for a while (idleExitMs)");
-      this.#leave(DEFAULT_GRACE_MS, HEAR_LAST_MS, () => undefined);
+      this.#leave(DEFAULT_GRACE_MS, THE_LAST, () => undefined);
     } else if (this.#connections.size === 0) this.#idleExit.start();
   }
 
@@ -231,10 +237,10 @@ export class Acceptor implements ConnectionOwner {
     this.#finishIfEmpty();
   }
 
-  async #drain(hearOutMs: number, stop: () => Promise<void> | undefined): Promise<void> {
+  async #drain(hearOut: HearOut, stop: () => Promise<void> | undefined): Promise<void> {
     await stop();
     this.#phase = "draining";
-    await this.#hearOut(hearOutMs);
+    await this.#hearOut(hearOut);
     for (const connection of this.#connections) {
       connection.close("CONNECTION_CLOSED", "the server is closing");
     }
@@ -242,13 +248,11 @@ export class Acceptor implements ConnectionOwner {
     this.#finishIfEmpty();
   }
 
-  /** Who has only just connected is about to speak: what comes now is still handled. */
-  async #hearOut(hearOutMs: number): Promise<void> {
-    const deadline = performance.now() + hearOutMs;
+  async #hearOut({ ms, isAwaited }: HearOut): Promise<void> {
+    const deadline = performance.now() + ms;
     for (let turns = 0; performance.now() < deadline; turns++) {
       await new Promise((resolve) => (turns < 2 ? setImmediate(resolve) : setTimeout(resolve, 2)));
-      const isSilent = (connection: Connection) => connection.wire === undefined;
-      if (turns > 0 && ![...this.#connections].some(isSilent)) break;
+      if (turns > 0 && ![...this.#connections].some(isAwaited)) break;
     }
   }
 

@@ -11,7 +11,6 @@ test("the exit codes are a promise", () => {
     FAILED: 1,
     USAGE: 2,
     NO_SERVER: 3,
-    START_FAILED: 3,
     REFUSED: 4,
     HANDLER_FAILED: 5,
     TIMEOUT: 6,

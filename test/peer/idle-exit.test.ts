@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
-import { existsSync, readdirSync } from "node:fs";
-import { dirname } from "node:path";
-import { test } from "node:test";
+import { existsSync, linkSync, readdirSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { type TestContext, test } from "node:test";
 import { type Client, dial, EarshotError, listen } from "../../src/index.js";
 import { Child, until } from "../support/children.js";
 import { compileFixture } from "../support/starter.js";
-import { connect, cut, outcome, rejection, socketPath } from "./support.js";
+import { connect, cut, outcome, rejection, serve, socketPath } from "./support.js";
 
+const IS_OLD_NET = process.env.EARSHOT_TRANSPORT === "net" && process.versions.node.startsWith("20.");
 /** `EARSHOT_IDLE_EXITS=10000` for all that is promised. */
 const EXITS = Number(process.env.EARSHOT_IDLE_EXITS ?? 200);
 
@@ -18,19 +19,20 @@ test("a server that nobody uses leaves, and its file with it", async (t) => {
   assert.equal((await rejection(dial(address))).code, "NO_SERVER");
 });
 
+/** As long as a server like it stays that nobody uses. */
+async function spell(t: TestContext, idleExitMs: number): Promise<void> {
+  await (await listen(socketPath(t), () => "", { idleExitMs })).closed;
+}
+
 test("it stays while anybody is connected, also when nothing happens, and for as long again after the last", async (t) => {
   const address = socketPath(t);
   const server = await listen(address, () => "", { idleExitMs: 50 });
   t.after(() => cut(server));
-  let hasLeft = false;
-  void server.closed.then(() => {
-    hasLeft = true;
-  });
   const [one, other] = [await connect(t, server), await connect(t, server)];
   await one.send("x");
   await one.close();
-  await new Promise((resolve) => setTimeout(resolve, 200));
-  assert.equal(hasLeft, false);
+  await spell(t, 50);
+  await spell(t, 50);
   assert.equal(await outcome(other.send("x")), "reply ");
   const closedAt = performance.now();
   await other.close();
@@ -43,18 +45,58 @@ test("without the option it stays", async (t) => {
   const server = await listen(address, () => "still here");
   t.after(() => cut(server));
   await (await connect(t, server)).close();
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  await spell(t, 100);
   assert.equal(await outcome((await connect(t, server)).send("x")), "reply still here");
 });
 
 test("closing it while it leaves is no different", async (t) => {
-  for (let ms = 0; ms < 40; ms += 4) {
-    const address = socketPath(t);
-    const server = await listen(address, () => "", { idleExitMs: 10 });
-    await new Promise((resolve) => setTimeout(resolve, ms));
-    await server.close();
-    assert.deepEqual(readdirSync(dirname(address)), []);
+  const address = socketPath(t);
+  const server = await listen(address, () => "", { idleExitMs: 10 });
+  while (existsSync(address)) await new Promise((resolve) => setImmediate(resolve));
+  await server.close();
+  assert.deepEqual(readdirSync(dirname(address)), []);
+});
+
+/** Connects where the file is while its server leaves: as one who has looked for it before. */
+async function arriveLate(t: TestContext, address: string): Promise<Client> {
+  for (;;) {
+    const directory = dirname(address);
+    const hidden = readdirSync(directory).find((name) => name.includes(".new-"));
+    if (hidden !== undefined) return await connect(t, { address: join(directory, hidden, "s") });
+    await new Promise((resolve) => setImmediate(resolve));
   }
+}
+
+test("who comes while it leaves keeps it, for as long as it likes", async (t) => {
+  const address = socketPath(t);
+  const server = await listen(address, (message) => message.bytes, { idleExitMs: 20 });
+  const client = await arriveLate(t, address);
+  await spell(t, 200);
+  assert.equal(await outcome(client.send("late")), "reply late");
+  assert.equal(await outcome((await connect(t, server)).send("later")), "reply later");
+  await client.close();
+});
+
+test("when another has the address by then, who came is served all the same", async (t) => {
+  const address = socketPath(t);
+  const server = await listen(address, (message) => message.bytes, { idleExitMs: 20 });
+  while (existsSync(address)) await new Promise((resolve) => setImmediate(resolve));
+  const other = await serve(t, () => "other");
+  linkSync(other.address.slice("unix:".length), address);
+  const late = await arriveLate(t, address);
+  // For longer than a server that is closed would wait.
+  await spell(t, 200);
+  assert.equal(await outcome(late.send("late")), "reply late");
+  assert.equal(await outcome((await connect(t, { address })).send("x")), "reply other");
+  await late.close();
+  await server.closed;
+});
+
+test("an abstract name is left, too", { skip: IS_OLD_NET && "Node 20 has no exact abstract names" }, async () => {
+  const address = `unix:@earshot-idle-${process.pid}`;
+  const server = await listen(address, () => "", { idleExitMs: 20 });
+  await server.closed;
+  assert.equal((await rejection(dial(address))).code, "NO_SERVER");
 });
 
 /** How a caller at a random moment fares; `undefined` when it found nobody, and so knows that nothing is there. */
