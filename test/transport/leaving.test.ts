@@ -18,6 +18,7 @@ async function listening(t: TestContext, kind: TransportKind) {
   const listener = await sockets.listen(target, {
     mode: 0o600,
     backlog: 16,
+    spinUs: 0,
     onTransport: (transport) => accepted.push(transport),
     onError: (error) => errors.push(error),
   });
@@ -26,7 +27,7 @@ async function listening(t: TestContext, kind: TransportKind) {
     return listener.close();
   });
   const dial = (path = target.path) =>
-    sockets.dial(resolvePath(path, "dial"), { timeoutMs: 5_000, signal: undefined }).then((transport) => {
+    sockets.dial(resolvePath(path, "dial"), { timeoutMs: 5_000, signal: undefined, spinUs: 0 }).then((transport) => {
       t.after(() => transport.close());
       return transport;
     });
