@@ -69,8 +69,12 @@ async function arriveLate(t: TestContext, address: string): Promise<Client> {
 
 test("who comes while it leaves keeps it, for as long as it likes", async (t) => {
   const address = socketPath(t);
+  // However slow this machine is, who comes is in time.
+  t.mock.timers.enable({ apis: ["setTimeout"] });
   const server = await listen(address, (message) => message.bytes, { idleExitMs: 20 });
+  t.mock.timers.tick(20);
   const client = await arriveLate(t, address);
+  t.mock.timers.reset();
   await spell(t, 200);
   assert.equal(await outcome(client.send("late")), "reply late");
   assert.equal(await outcome((await connect(t, server)).send("later")), "reply later");
@@ -79,11 +83,14 @@ test("who comes while it leaves keeps it, for as long as it likes", async (t) =>
 
 test("when another has the address by then, who came is served all the same", async (t) => {
   const address = socketPath(t);
-  const server = await listen(address, (message) => message.bytes, { idleExitMs: 20 });
-  while (existsSync(address)) await new Promise((resolve) => setImmediate(resolve));
   const other = await serve(t, () => "other");
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const server = await listen(address, (message) => message.bytes, { idleExitMs: 20 });
+  t.mock.timers.tick(20);
+  assert.ok(!existsSync(address));
   linkSync(other.address.slice("unix:".length), address);
   const late = await arriveLate(t, address);
+  t.mock.timers.reset();
   // For longer than a server that is closed would wait.
   await spell(t, 200);
   assert.equal(await outcome(late.send("late")), "reply late");

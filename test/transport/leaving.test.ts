@@ -50,6 +50,8 @@ for (const kind of ["native", "net"] as const) {
   test(`${kind}: who had found the file before is handed over, and the file is back, the same`, async (t) => {
     const { directory, path, listener, accepted, dial, hidden } = await listening(t, kind);
     const before = statSync(path);
+    // However slow this machine is, who comes is in time.
+    t.mock.timers.enable({ apis: ["setTimeout"] });
     for (const count of [1, 2]) {
       const leaving = listener.leaveIfUnused();
       await dial(hidden());
@@ -66,6 +68,7 @@ for (const kind of ["native", "net"] as const) {
 
   test(`${kind}: when another server has the path by then it leaves, after it has handed over who came`, async (t) => {
     const { directory, path, listener, accepted, dial, hidden } = await listening(t, kind);
+    t.mock.timers.enable({ apis: ["setTimeout"] });
     const leaving = listener.leaveIfUnused();
     const other = createServer().listen(join(directory, "other"));
     t.after(() => void other.close());
