@@ -14,6 +14,7 @@ export type ErrorCode =
   | "PEER_REFUSED"
   | "UNSUPPORTED"
   | "NO_SERVER"
+  | "START_FAILED"
   | "TIMEOUT"
   | "CANCELLED"
   | "CONNECTION_LOST"

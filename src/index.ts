@@ -36,6 +36,7 @@ export {
   type StreamHandler,
   type StreamListenOptions,
 } from "./peer/server.js";
+export type { StartOptions } from "./peer/start-options.js";
 export { StreamedMessage } from "./peer/streamed-message.js";
 export type { Credentials } from "./transport/credentials.js";
 export type { AddressState, Finding, ServerFacts, SocketExamination, SocketPath } from "./transport/examine.js";

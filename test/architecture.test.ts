@@ -46,6 +46,12 @@ const MAY_WAIT: Readonly<Record<string, string>> = {
   "src/transport/net-listener.ts": "the turns in which the kernel's queue is handed over",
   "src/transport/turn.ts": "when to look again whether another starter is done",
   "src/transport/examine.ts": "how long a server may take to end an empty connection",
+  "src/transport/absence.ts": "how long a server that leaves is still heard",
+  "src/transport/appearance.ts": "when to look again for what no watcher tells",
+  "src/transport/starting.ts":
+    "when to look again at a name that others are taking, and the turns in which the rest is told",
+  "src/peer/idle-exit.ts": "how long a server may be unused",
+  "src/peer/start-daemon.ts": "how long a server may take to start",
   "src/transport/claim.ts": "when to look again at a path that others are taking",
   "src/transport/probe.ts": "how long a server that starts may take to listen",
   "src/transport/memory.ts": "delivery in a turn of its own",

@@ -50,6 +50,7 @@ Options:
   --wire auto|plain|framed  what to understand: both (default), one message per connection, or earshot's own frames
   --once                  end after the first message that was handled; later ones are refused
   --take-over             if a server is there already, go on with its socket: no caller is refused, and it leaves
+  --idle-exit-ms N        end when nobody has been connected for so long; nobody who calls at that instant is dropped
   --mode OCTAL            permissions of the socket file, default 600: this user alone
   --max-message-bytes N   the largest message, and the largest reply of CMD; default no limit, with --json 67108864
   --timeout-ms N          end CMD when it takes longer, and fail the message; default no limit
@@ -97,6 +98,9 @@ Options:
                           again only what surely nobody has handled, "idempotent" also what may have been, with an id by
                           which the server knows it. What comes from standard input bit by bit is sent once
   --id ID                 what the message is known by: a server that has handled it repeats the reply it gave then
+  --start CMD             if no server is there, start one: CMD, run by sh, goes on after this command has ended. What
+                          it prints is in .NAME.log beside the socket. Of several callers one starts it, and all
+                          wait until it answers, for 10 seconds or --timeout-ms
   --max-message-bytes N   the largest reply, and the largest message from standard input; default no limit, but 67108864
                           for a reply with --json and for what is typed
   --quiet                 nothing on standard error but errors
@@ -114,6 +118,7 @@ Examples:
   earshot send demo 'hello'
   earshot send /run/user/1000/log.sock < report.pdf
   tar c music | earshot send backup
+  earshot send upper hello --start "earshot listen upper --exec 'tr a-z A-Z' --idle-exit-ms 60000"
   date | earshot send demo --timeout-ms 1000 || echo "not sent: $?"
   earshot send jobs 'work' --retry idempotent --timeout-ms 60000
 

@@ -31,6 +31,7 @@ const OPTIONS = {
   "max-message-bytes": { type: "string" },
   once: { type: "boolean" },
   "take-over": { type: "boolean" },
+  "idle-exit-ms": { type: "string" },
 } as const;
 
 type Values = Awaited<ReturnType<typeof parse<typeof OPTIONS>>>["values"];
@@ -75,6 +76,7 @@ function readOptions(values: Values) {
     wire: readChoice("listen", "wire", values.wire, ["auto", "plain", "framed"]),
     mode: readMode("listen", values.mode),
     takeOver: values["take-over"],
+    idleExitMs: readTimeout("listen", values["idle-exit-ms"], "idle-exit-ms"),
     maxMessageBytes: readBytes("listen", "max-message-bytes", values["max-message-bytes"]),
     logger: quiet ? undefined : stderrLogger(verbose ? "debug" : "warn", json),
   } satisfies ListenOptions;

@@ -1,5 +1,14 @@
-import { type Delivery, dial, EarshotError, type Message, type StreamedMessage } from "../index.js";
-import { COMMON_OPTIONS, checkVoice, parse, readBytes, readChoice, readTimeout, takePositionals } from "./arguments.js";
+import { type Delivery, dial, EarshotError, type Message, type StartOptions, type StreamedMessage } from "../index.js";
+import {
+  COMMON_OPTIONS,
+  checkVoice,
+  parse,
+  readBytes,
+  readChoice,
+  readTimeout,
+  takePositionals,
+  UsageError,
+} from "./arguments.js";
 import { Exit, type ExitCode } from "./exit-codes.js";
 import type { Input } from "./input.js";
 import { write } from "./output.js";
@@ -10,6 +19,7 @@ export { report } from "./report.js";
 const OPTIONS = {
   ...COMMON_OPTIONS,
   wire: { type: "string" },
+  start: { type: "string" },
   "max-message-bytes": { type: "string" },
   retry: { type: "string" },
   id: { type: "string" },
@@ -26,6 +36,7 @@ export async function run(args: readonly string[]): Promise<ExitCode> {
   const limit = readTimeout("send", values["timeout-ms"]);
   const retry = readChoice("send", "retry", values.retry, ["unsent", "idempotent"]) ?? false;
   const { id } = values;
+  const start = readStart(values.start, limit);
   const { json: isJson = false, quiet: isQuiet = false } = values;
   const logger = values.verbose ? (await import("./log.js")).stderrLogger("debug", isJson) : undefined;
 
@@ -33,7 +44,7 @@ export async function run(args: readonly string[]): Promise<ExitCode> {
   const input = text === undefined ? await openInput(maxMessageBytes, !isQuiet && !isJson) : undefined;
   const time = new TimeLimit(limit);
   const connect = retry === false ? "eager" : "lazy";
-  const client = await dial(address, { wire, maxMessageBytes, logger, connectTimeoutMs: limit, connect, retry });
+  const client = await dial(address, { wire, maxMessageBytes, logger, connectTimeoutMs: limit, connect, retry, start });
   try {
     const message = text ?? (await input?.message()) ?? "";
     const options = { timeoutMs: time.leftMs, id };
@@ -45,6 +56,12 @@ export async function run(args: readonly string[]): Promise<ExitCode> {
     await client.close();
   }
   return Exit.OK;
+}
+
+/** @throws UsageError */
+function readStart(command: string | undefined, readyTimeoutMs: number | undefined): StartOptions | undefined {
+  if (command === "") throw new UsageError('--start "": a command is needed, which starts the server', "send");
+  return command === undefined ? undefined : { command: "sh", args: ["-c", command], readyTimeoutMs };
 }
 
 /** Loaded when it is needed, as all that is not a part of every message from a script. */

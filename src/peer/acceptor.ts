@@ -14,6 +14,7 @@ import { type DescriptorTable, duplicateAll } from "./descriptor.js";
 import { DirectHandling } from "./direct-handling.js";
 import { HandOver } from "./hand-over.js";
 import { Handling } from "./handling.js";
+import { IdleExit } from "./idle-exit.js";
 import type { Notifier } from "./notify.js";
 import { Once } from "./once.js";
 import {
@@ -33,8 +34,16 @@ const MAX_REFUSALS = 64;
 /** How a handler gets the bytes. */
 const BODIES = ["message", "borrowed", "stream"] as const;
 
-/** How long closing waits for the first bytes of those who have just connected. */
-const HEAR_OUT_MS = 100;
+/** For whom closing still waits, and how long. */
+interface HearOut {
+  readonly ms: number;
+  isAwaited(connection: Connection): boolean;
+}
+
+/** Who has only just connected is about to speak: what comes now is still handled. */
+const THE_SILENT: HearOut = { ms: 100, isAwaited: ({ wire }) => wire === undefined };
+/** Nobody has asked the server to go, but it has no name any more: who came in the very last instant is served as ever. */
+const THE_LAST: HearOut = { ms: 5_000, isAwaited: () => true };
 
 /** A server's connections and what their messages lead to. */
 export class Acceptor implements ConnectionOwner {
@@ -48,6 +57,7 @@ export class Acceptor implements ConnectionOwner {
   readonly #maxConnections: number;
   readonly #setup: ConnectionSetup;
   readonly #handOver: HandOver;
+  readonly #idleExit: IdleExit;
   #listener: Listener | undefined;
   #notifier: Notifier | undefined;
   readonly #connections = new Set<Connection>();
@@ -100,9 +110,14 @@ export class Acceptor implements ConnectionOwner {
     const canHandOver = options.handOver !== false;
     this.#handOver = new HandOver(
       () => (canHandOver && this.#phase === "open" ? this.#listener : undefined),
-      () => this.#leaveToHeir(),
-      contract?.describe,
+      { toHeir: () => this.#leaveToHeir(), entirely: () => this.#leaveWhenAsked() },
+      {
+        canLeave: canHandOver,
+        isPrivate: address.startsWith("unix:/") && (numbers.mode & 0o077) === 0,
+        describe: contract?.describe,
+      },
     );
+    this.#idleExit = new IdleExit(numbers.idleExitMs, () => void this.#leaveIfUnused());
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
     });
@@ -125,6 +140,7 @@ export class Acceptor implements ConnectionOwner {
       transport.close();
       return;
     }
+    this.#idleExit.stop();
     const id = ++this.#lastId;
     const refusal = this.#refusalOf(id, transport);
     if (refusal === undefined) this.#connections.add(new Connection(id, transport, this.#setup));
@@ -153,30 +169,48 @@ export class Acceptor implements ConnectionOwner {
     this.#address = listener.address;
     this.#listener = listener;
     this.#notifier = notifier;
+    if (this.#connections.size === 0) this.#idleExit.start();
   }
 
   close(graceMs: number): Promise<void> {
-    if (this.#phase === "open") this.#leave(graceMs, () => this.#listener?.close());
+    if (this.#phase === "open") this.#leave(graceMs, THE_SILENT, () => this.#listener?.close());
     else this.#cut();
     return this.closed;
   }
 
   /** @param stop ends accepting */
-  #leave(graceMs: number, stop: () => Promise<void> | undefined): void {
+  #leave(graceMs: number, hearOut: HearOut, stop: () => Promise<void> | undefined): void {
     this.#phase = "closing";
+    this.#idleExit.stop();
     this.#notifier?.stopping();
     if (graceMs !== Infinity) this.#graceTimer = setTimeout(() => this.#cut(), graceMs);
-    void this.#drain(stop);
+    void this.#drain(hearOut, stop);
   }
 
   /** Another process has the socket and serves. */
   #leaveToHeir(): void {
     if (this.#phase !== "open") return;
     this.logger.info({ address: this.#address }, "another process has taken over");
-    this.#leave(DEFAULT_GRACE_MS, () => {
+    this.#leave(DEFAULT_GRACE_MS, THE_SILENT, () => {
       this.#listener?.abandon();
       return undefined;
     });
+  }
+
+  /** A newer version wants the place. */
+  #leaveWhenAsked(): void {
+    if (this.#phase !== "open") return;
+    this.logger.info({ address: this.#address }, "leaving: a newer version has asked for it");
+    this.#leave(DEFAULT_GRACE_MS, THE_SILENT, () => this.#listener?.close());
+  }
+
+  async #leaveIfUnused(): Promise<void> {
+    const hasLeft = await this.#listener?.leaveIfUnused();
+    if (this.#phase !== "open") return;
+    if (hasLeft) {
+      this.logger.info({ address: this.#address }, "leaving: nobody has used this server for a while (idleExitMs)");
+      this.#leave(DEFAULT_GRACE_MS, THE_LAST, () => undefined);
+    } else if (this.#connections.size === 0) this.#idleExit.start();
   }
 
   onGreeting(connection: Connection, hello: Hello): void {
@@ -214,13 +248,14 @@ export class Acceptor implements ConnectionOwner {
     if (error === undefined || error.code === "CONNECTION_LOST" || error.code === "CONNECTION_CLOSED") {
       this.logger.debug({ peer: id, error }, "connection closed");
     } else if (!connection.isRefused) this.logger.warn({ peer: id, error }, `cut the connection: ${error.message}`);
+    if (this.#connections.size === 0 && this.#phase === "open") this.#idleExit.start();
     this.#finishIfEmpty();
   }
 
-  async #drain(stop: () => Promise<void> | undefined): Promise<void> {
+  async #drain(hearOut: HearOut, stop: () => Promise<void> | undefined): Promise<void> {
     await stop();
     this.#phase = "draining";
-    await this.#hearOut();
+    await this.#hearOut(hearOut);
     for (const connection of this.#connections) {
       connection.close("CONNECTION_CLOSED", "the server is closing");
     }
@@ -228,13 +263,11 @@ export class Acceptor implements ConnectionOwner {
     this.#finishIfEmpty();
   }
 
-  /** Who has only just connected is about to speak: what comes now is still handled. */
-  async #hearOut(): Promise<void> {
-    const deadline = performance.now() + HEAR_OUT_MS;
+  async #hearOut({ ms, isAwaited }: HearOut): Promise<void> {
+    const deadline = performance.now() + ms;
     for (let turns = 0; performance.now() < deadline; turns++) {
       await new Promise((resolve) => (turns < 2 ? setImmediate(resolve) : setTimeout(resolve, 2)));
-      const isSilent = (connection: Connection) => connection.wire === undefined;
-      if (turns > 0 && ![...this.#connections].some(isSilent)) break;
+      if (turns > 0 && ![...this.#connections].some(isAwaited)) break;
     }
   }
 

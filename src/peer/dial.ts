@@ -9,7 +9,7 @@ import { SYSTEM_FEATURE } from "../wire/hello.js";
 import { type Allow, checkAllow, refusalOf } from "./allow.js";
 import { Client } from "./client.js";
 import type { ReconnectOptions, Retry } from "./client-state.js";
-import { type Connect, makeLine } from "./make-line.js";
+import { makeLine } from "./make-line.js";
 import {
   type App,
   checkApp,
@@ -24,6 +24,8 @@ import {
   type Spin,
   withDefaults,
 } from "./options.js";
+import { type Connect, startingIfMissing } from "./start.js";
+import type { StartOptions } from "./start-options.js";
 
 /** All sizes in bytes, all times in milliseconds. */
 export interface DialOptions {
@@ -36,6 +38,14 @@ export interface DialOptions {
   readonly connectTimeoutMs?: number | undefined;
   /** This side's name and version, and which servers it works with; default none. Framed wire only. */
   readonly app?: App | undefined;
+  /** How to start the server if nobody answers; default not at all. It outlives this process. See the guide, "Daemons". */
+  readonly start?: StartOptions | undefined;
+  /**
+   * What to do about a server that `app.accepts` does not take: `"refuse"` (default), `VERSION_MISMATCH`; or `"replace"`: if it
+   * is this user's and its version is older than this side's, it is asked to leave. It finishes what it has, and `start`
+   * starts another; without `start`, one is waited for, for `connectTimeoutMs`.
+   */
+  readonly onMismatch?: "refuse" | "replace" | undefined;
   /** @internal waits for the greeting, as with `app.accepts` */
   readonly contract?: OwnContract | undefined;
   /** The largest reply that is taken; default 64 MiB. */
@@ -79,13 +89,36 @@ const GREETING_MS = 30_000;
  * the first `send`; with `app.accepts`, `dial` itself waits for the greeting.
  *
  * @param address as for `listen`
- * @throws EarshotError `NO_SERVER`, `TIMEOUT`, `CANCELLED`, `PERMISSION_DENIED`, `VERSION_MISMATCH`, ...
+ * @throws EarshotError `NO_SERVER`, `START_FAILED`, `TIMEOUT`, `CANCELLED`, `PERMISSION_DENIED`, `VERSION_MISMATCH`, ...
  * @example
  * const client = await dial("/run/user/1000/app.sock");
  * const reply = await client.send("hello");
  */
-export function dial(address: string, options: DialOptions = {}): Promise<Client> {
-  return dialWith(address, options, []);
+export async function dial(address: string, options: DialOptions = {}): Promise<Client> {
+  const onMismatch = checkChoice("onMismatch", options.onMismatch, ["refuse", "replace"]);
+  return onMismatch === "replace" ? dialReplacing(address, options) : dialWith(address, options, []);
+}
+
+async function dialReplacing(address: string, options: DialOptions): Promise<Client> {
+  const { app, transport, signal, connectTimeoutMs, allow } = options;
+  if (app?.accepts === undefined) {
+    const fact = 'Cannot use onMismatch "replace" without app.accepts: it says which servers do not match';
+    throw new EarshotError("INVALID_ARGUMENT", fact);
+  }
+  try {
+    return await dialWith(address, options, []);
+  } catch (error) {
+    if (!(error instanceof EarshotError) || error.code !== "VERSION_MISMATCH") throw error;
+    const { makeLeave } = await import("./replace.js");
+    const info = { name: app.name, version: app.version };
+    const system = { app: info, transport, signal, connectTimeoutMs, allow, reconnect: false } as const;
+    await makeLeave({ own: checkApp(app), mismatch: error, signal }, () => dialWith(address, system, [SYSTEM_FEATURE]));
+  }
+  if (options.start !== undefined) return dialWith(address, options, []);
+  const { dialSuccessor } = await import("./replace.js");
+  const timeoutMs = connectTimeoutMs ?? DIAL_DEFAULTS.connectTimeoutMs;
+  const target = resolveSocket(parseAddress(address), "dial");
+  return dialSuccessor({ target, timeoutMs, signal }, () => dialWith(address, options, []));
 }
 
 /** For messages to the server's earshot alone, whatever versions of the application it accepts. */
@@ -123,11 +156,13 @@ async function dialWith(address: string, options: DialOptions, features: readonl
   const setup = { role: "client", wire, limits, greetings, app, arena, descriptors, budget: undefined } as const;
   const allow = checkAllow(options.allow);
   const spinUs = checkSpin(options.spin);
-  const connect: Connect = async (until) => {
+  const connectOnce: Connect = async (until) => {
     const transport = await sockets.dial(target, { timeoutMs: connectTimeoutMs, signal: until, spinUs });
     if (allow !== undefined) assertAllowed(allow, transport, target.text);
     return transport;
   };
+  const { start } = options;
+  const connect = start === undefined ? connectOnce : startingIfMissing(connectOnce, target, start);
   const path = target.kind === "path" ? target.path : undefined;
   const line = makeLine({ connect, setup, address: target.text, path, logger, isGreetingAwaited }, options);
   if (checkChoice("connect", options.connect, ["eager", "lazy"]) === "eager") await line.dial(signal);

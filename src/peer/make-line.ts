@@ -1,5 +1,4 @@
 import { EarshotError, failure } from "../errors.js";
-import type { Transport } from "../transport/transport.js";
 import { PathWatch } from "../transport/watch.js";
 import type { Channel, ChannelOwner } from "./channel.js";
 import type { ClientState, ReconnectOptions } from "./client-state.js";
@@ -9,10 +8,8 @@ import { Line } from "./line.js";
 import { checkNumber, DIAL_DEFAULTS, type Logger, withDefaults } from "./options.js";
 import { PlainChannel } from "./plain-channel.js";
 import { RECONNECT_DEFAULTS, type Reconnecting, type RedialParts } from "./redial.js";
+import type { Connect } from "./start.js";
 import { SYSTEM_TIME, type Time } from "./time.js";
-
-/** Makes one connection to the server. @throws EarshotError why there is none */
-export type Connect = (signal: AbortSignal | undefined) => Promise<Transport>;
 
 interface Way {
   readonly connect: Connect;

@@ -41,6 +41,7 @@ export const LISTEN_DEFAULTS = {
   handshakeTimeoutMs: 30_000,
   messageTimeoutMs: 60_000,
   idleTimeoutMs: 0,
+  idleExitMs: 0,
   backlog: 4_096,
 } as const;
 
@@ -87,6 +88,7 @@ const RANGES: Readonly<Record<string, Range>> = {
   maxInFlight: ONE_OR_MORE,
   maxBufferedBytes: ONE_OR_MORE,
   backlog: { least: 1, most: 0x7fff_ffff },
+  idleExitMs: { least: 0, most: LONGEST_MS },
   connectTimeoutMs: { least: 0, most: LONGEST_MS },
   maxWaiting: ONE_OR_MORE,
   maxWaitingBytes: ONE_OR_MORE,

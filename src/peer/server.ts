@@ -80,6 +80,12 @@ export interface ListenOptions {
   /** For a connection on which nothing happens; default none. */
   readonly idleTimeoutMs?: number | undefined;
   /**
+   * Leave when nobody has been connected for so long; default 0, never. Who calls at that instant is not lost: see the guide,
+   * "Daemons". A connection counts also when nothing happens on it: `idleTimeoutMs` ends those. `closed` resolves, and the
+   * program ends when it has nothing else to do.
+   */
+  readonly idleExitMs?: number | undefined;
+  /**
    * `"message"` (default): the bytes of a message are its own for ever. `"borrowed"`: those of large ones, of 128 KiB or
    * more on the framed wire, are only lent until the handler settles. Then their memory is used for other messages, which
    * is faster: views of it become empty, reading the message throws, and `message.copy()` made before keeps
@@ -122,7 +128,7 @@ export interface ListenOptions {
    * the native addon on both sides.
    */
   readonly takeOver?: boolean | undefined;
-  /** Whether another process of the same user may take over from this one; default `true`. */
+  /** Whether another process of the same user may take over from this one, or ask it to leave; default `true`. */
   readonly handOver?: boolean | undefined;
   /**
    * How to know messages that come again: those that their sender gave an id. One that was handled is answered with the reply

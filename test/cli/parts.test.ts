@@ -28,6 +28,7 @@ test("the exit codes are a promise", () => {
     PEER_REFUSED: 4,
     UNSUPPORTED: 1,
     NO_SERVER: 3,
+    START_FAILED: 3,
     TIMEOUT: 6,
     CANCELLED: 1,
     CONNECTION_LOST: 7,

@@ -4,8 +4,9 @@ import type { DialOptions, Handler, ListenOptions } from "../../src/index.js";
 import { Acceptor } from "../../src/peer/acceptor.js";
 import { type Client, Client as ClientClass } from "../../src/peer/client.js";
 import type { Retry } from "../../src/peer/client-state.js";
-import { type Connect, makeLine } from "../../src/peer/make-line.js";
+import { makeLine } from "../../src/peer/make-line.js";
 import { checkApp, greetingsOf, LISTEN_DEFAULTS, SILENT, withDefaults } from "../../src/peer/options.js";
+import type { Connect } from "../../src/peer/start.js";
 import { Arena } from "../../src/session/arena.js";
 import { memoryPair } from "../../src/transport/memory.js";
 import type { Listener, Transport } from "../../src/transport/transport.js";
@@ -39,7 +40,13 @@ export class World {
   serve(handler: Handler, options: ListenOptions = {}): Acceptor {
     const numbers = withDefaults({ ...options }, LISTEN_DEFAULTS);
     const acceptor = new Acceptor(ADDRESS, handler, undefined, undefined, options, numbers);
-    const listener: Listener = { address: ADDRESS, close: async () => {}, estate: undefined, abandon() {} };
+    const listener: Listener = {
+      address: ADDRESS,
+      close: async () => {},
+      estate: undefined,
+      abandon() {},
+      leaveIfUnused: async () => true,
+    };
     acceptor.attach(listener, undefined);
     this.#acceptor = acceptor;
     this.#t.after(() => acceptor.close(0));

@@ -17,6 +17,7 @@ const OURS: Readonly<Record<string, [args: readonly unknown[], syscall: string]>
   write: [[[Buffer.alloc(1)]], "sendmsg"],
   setSendBuffer: [[1], "setsockopt"],
   shutdown: [[], "shutdown"],
+  refuse: [[], "shutdown"],
   watch: [[0], "epoll_ctl"],
   close: [[], "close"],
   release: [[], "release"],
