@@ -14,6 +14,7 @@ export {
 } from "./errors.js";
 export { type Descriptor, Message } from "./message.js";
 export { type Allow, anyUser, groups, sameUser, users } from "./peer/allow.js";
+export type { BroadcastOptions } from "./peer/broadcast-options.js";
 export type { Chunks } from "./peer/chunks.js";
 export { Client, type Pong, type SendOptions, type StreamSendOptions } from "./peer/client.js";
 export { Context, type Peer } from "./peer/context.js";
@@ -33,6 +34,9 @@ export {
   type StreamListenOptions,
 } from "./peer/server.js";
 export { StreamedMessage } from "./peer/streamed-message.js";
+export type { SlowPolicy } from "./peer/subscriber.js";
+export { type SubscribeOptions, Subscription } from "./peer/subscription.js";
+export { TopicMessage } from "./peer/topic-reader.js";
 export type { Credentials } from "./transport/credentials.js";
 export type { AddressState, Finding, ServerFacts, SocketExamination, SocketPath } from "./transport/examine.js";
 export type { DirectoryFacts, FileFacts } from "./transport/place.js";

@@ -6,6 +6,7 @@ import type { Exchange } from "../session/session.js";
 import type { Listener, Transport } from "../transport/transport.js";
 import type { Hello } from "../wire/hello.js";
 import { type Allow, refusalOf } from "./allow.js";
+import { Broadcaster } from "./broadcaster.js";
 import { Budget } from "./budget.js";
 import { Connection } from "./connection.js";
 import type { ConnectionOwner, ConnectionSetup } from "./connection-setup.js";
@@ -23,7 +24,9 @@ import {
   type LISTEN_DEFAULTS,
   type Logger,
 } from "./options.js";
+import { readOrder } from "./order.js";
 import type { Handler, ListenOptions, StreamHandler, StreamListenOptions } from "./server.js";
+import { systemTimers } from "./timers.js";
 
 /** So many connections that cannot be let in are kept for the moment that it takes to tell them why they are refused. */
 const MAX_REFUSALS = 64;
@@ -44,6 +47,7 @@ export class Acceptor implements ConnectionOwner {
   readonly #maxConnections: number;
   readonly #setup: ConnectionSetup;
   readonly #handOver: HandOver;
+  readonly broadcaster: Broadcaster;
   #listener: Listener | undefined;
   #notifier: Notifier | undefined;
   readonly #connections = new Set<Connection>();
@@ -92,6 +96,7 @@ export class Acceptor implements ConnectionOwner {
       contract === undefined
         ? new Handling(handler, () => this.#address, this.#setup, this.logger)
         : new DirectHandling(contract.answer, () => this.#address);
+    this.broadcaster = new Broadcaster(options.broadcast, numbers.maxMessageBytes, this.logger, systemTimers);
     const canHandOver = options.handOver !== false;
     this.#handOver = new HandOver(
       () => (canHandOver && this.#phase === "open" ? this.#listener : undefined),
@@ -177,9 +182,14 @@ export class Acceptor implements ConnectionOwner {
   }
 
   #answerSystem(connection: Connection, exchange: Exchange, message: Message): void {
-    const answer = this.#handOver.answer(connection, message);
     // They were not asked for.
     connection.closeDescriptors(exchange.received);
+    const order = readOrder(message);
+    if (order.do === "subscribe") {
+      this.broadcaster.subscribe(connection, this.#address, exchange, order);
+      return;
+    }
+    const answer = this.#handOver.answer(connection, order);
     if ("code" in answer) connection.fail(exchange, answer.code, answer.text);
     else connection.reply(exchange, answer.data, duplicateAll(this.#setup.descriptors, answer.descriptors));
   }
@@ -206,6 +216,7 @@ export class Acceptor implements ConnectionOwner {
     await stop();
     this.#phase = "draining";
     await this.#hearOut();
+    this.broadcaster.close();
     for (const connection of this.#connections) {
       connection.close("CONNECTION_CLOSED", "the server is closing");
     }

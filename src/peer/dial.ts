@@ -111,11 +111,11 @@ async function dialWith(address: string, options: DialOptions, features: readonl
   logger.debug({ address: target.text }, "client connected");
   if (wire === "plain") {
     const channel = new PlainChannel(transport, { ...setup, budget: undefined }, connect, onEnd);
-    return new Client(target.text, channel, closed, descriptors);
+    return new Client(target.text, channel, closed, descriptors, maxMessageBytes);
   }
   const channel = new FramedChannel(transport, { ...setup, budget: undefined }, onEnd);
   if (isGreetingAwaited) await greeting(channel, target.text, signal);
-  return new Client(target.text, channel, closed, descriptors);
+  return new Client(target.text, channel, closed, descriptors, maxMessageBytes);
 }
 
 /** @throws EarshotError `PEER_REFUSED`; then the connection is closed */

@@ -1,4 +1,5 @@
 import { EarshotError } from "../errors.js";
+import { MAX_SYSTEM } from "../session/exchanges.js";
 import { Greetings } from "../session/handshake.js";
 import type { OwnApp, OwnContract, SessionLimits } from "../session/session.js";
 import { FIRST_WINDOW_BYTES, MAX_DESCRIPTORS } from "../wire/frame.js";
@@ -74,6 +75,10 @@ const RANGES: Readonly<Record<string, Range>> = {
   maxBufferedBytes: ONE_OR_MORE,
   backlog: { least: 1, most: 0x7fff_ffff },
   connectTimeoutMs: { least: 0, most: LONGEST_MS },
+  maxQueuedMessages: ONE_OR_MORE,
+  maxQueuedBytes: ONE_OR_MORE,
+  maxSubscriptions: { least: 0, most: MAX_SYSTEM - 96 },
+  maxWaitMs: { least: 0, most: LONGEST_MS },
 };
 
 /**

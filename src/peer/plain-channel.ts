@@ -34,6 +34,10 @@ export class PlainChannel implements Channel, ConnectionOwner {
   }
 
   send(request: Request): void {
+    if (request.isSystem) {
+      request.onFailure("UNSUPPORTED", "the plain wire has messages and replies, and nothing else", "unsent");
+      return;
+    }
     if (this.#ended !== undefined) {
       request.onFailure(this.#ended.code, this.#ended.message, "unsent");
       return;
