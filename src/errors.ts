@@ -66,6 +66,8 @@ export interface ErrorDetails {
   readonly issues?: readonly Issue[] | undefined;
   /** What a declared error says. */
   readonly data?: unknown;
+  /** When to try again. */
+  readonly retryAfterMs?: number | undefined;
 }
 
 /** The only error class that earshot throws or rejects with. */
@@ -89,6 +91,8 @@ export class EarshotError extends Error {
   readonly procedure: string | undefined;
   /** With `INVALID_INPUT` and `INVALID_OUTPUT`: what is wrong. */
   readonly issues: readonly Issue[] | undefined;
+  /** With `OVERLOADED`, where the server says: after so many milliseconds it may have a place. */
+  readonly retryAfterMs: number | undefined;
   /** With `PROCEDURE_FAILED`: what the declared error says; `isError` knows its type. */
   readonly data: unknown;
 
@@ -103,6 +107,7 @@ export class EarshotError extends Error {
     this.procedure = details.procedure;
     this.issues = details.issues;
     this.data = details.data;
+    this.retryAfterMs = details.retryAfterMs;
   }
 }
 

@@ -13,6 +13,7 @@ export {
   type Operation,
 } from "./errors.js";
 export { type Descriptor, Message } from "./message.js";
+export type { OverloadOptions } from "./peer/admission.js";
 export { type Allow, anyUser, groups, sameUser, users } from "./peer/allow.js";
 export type { BroadcastOptions } from "./peer/broadcast-options.js";
 export type { Chunks } from "./peer/chunks.js";

@@ -5,6 +5,7 @@ import { BodyMemory } from "../session/body-memory.js";
 import type { Exchange } from "../session/session.js";
 import type { Listener, Transport } from "../transport/transport.js";
 import type { Hello } from "../wire/hello.js";
+import { Admission, checkOverload } from "./admission.js";
 import { type Allow, refusalOf } from "./allow.js";
 import { Broadcaster } from "./broadcaster.js";
 import { Budget } from "./budget.js";
@@ -42,6 +43,8 @@ export class Acceptor implements ConnectionOwner {
   readonly logger: Logger;
   #address: string;
   readonly #handling: Handling | DirectHandling;
+  /** Where a number of messages is all that is handled at a time. */
+  readonly #admission: Admission | undefined;
   /** Nobody is asked for when it is missing: the mode of the socket file alone decides. */
   readonly #allow: Allow | undefined;
   readonly #maxConnections: number;
@@ -80,6 +83,11 @@ export class Acceptor implements ConnectionOwner {
     this.#address = address;
     this.#allow = allow;
     this.#maxConnections = numbers.maxConnections;
+    const overload = checkOverload(options.overload);
+    if (overload !== undefined) {
+      const handle = (connection: Connection, exchange: Exchange) => this.#handling.handle(connection, exchange);
+      this.#admission = new Admission(overload, handle, this.logger, systemTimers);
+    }
     this.#setup = {
       role: "server",
       wire: checkChoice("wire", options.wire, ["auto", "plain", "framed"]),
@@ -91,6 +99,7 @@ export class Acceptor implements ConnectionOwner {
       descriptors,
       budget: new Budget(numbers.maxBufferedBytes),
       owner: this,
+      admission: this.#admission,
     };
     this.#handling =
       contract === undefined
@@ -178,7 +187,8 @@ export class Acceptor implements ConnectionOwner {
   onExchange(connection: Connection, exchange: Exchange): void {
     const { message } = exchange;
     if (exchange.isSystem && message !== undefined) this.#answerSystem(connection, exchange, message);
-    else this.#handling.handle(connection, exchange);
+    else if (this.#admission === undefined) this.#handling.handle(connection, exchange);
+    else this.#admission.admit(connection, exchange);
   }
 
   #answerSystem(connection: Connection, exchange: Exchange, message: Message): void {
@@ -196,7 +206,7 @@ export class Acceptor implements ConnectionOwner {
 
   onCallerGone(connection: Connection, exchange: Exchange, error: EarshotError): void {
     this.logger.debug({ peer: connection.id, error }, "a caller is gone before its answer");
-    this.#handling.giveUp(exchange, error);
+    if (this.#admission?.giveUp(exchange) !== true) this.#handling.giveUp(exchange, error);
   }
 
   onClosing(): void {}

@@ -75,6 +75,8 @@ const RANGES: Readonly<Record<string, Range>> = {
   maxBufferedBytes: ONE_OR_MORE,
   backlog: { least: 1, most: 0x7fff_ffff },
   connectTimeoutMs: { least: 0, most: LONGEST_MS },
+  maxHandling: ONE_OR_MORE,
+  maxWaitingMs: { least: 0, most: LONGEST_MS },
   maxQueuedMessages: ONE_OR_MORE,
   maxQueuedBytes: ONE_OR_MORE,
   maxSubscriptions: { least: 0, most: MAX_SYSTEM - 96 },

@@ -6,6 +6,7 @@ import type { ListenOptions as SocketOptions } from "../transport/listen-options
 import { type ListenTarget, resolveListenTarget } from "../transport/resolve.js";
 import type { Listener, Transport } from "../transport/transport.js";
 import { Acceptor } from "./acceptor.js";
+import type { OverloadOptions } from "./admission.js";
 import { type Allow, checkAllow, sameUser } from "./allow.js";
 import type { BroadcastOptions } from "./broadcast-options.js";
 import type { Chunks } from "./chunks.js";
@@ -103,6 +104,8 @@ export interface ListenOptions {
    * sd_notify(3); needs the native addon. Default true.
    */
   readonly notify?: boolean | undefined;
+  /** What to do when the handlers cannot keep up; default nothing: the messages of each connection wait for `maxInFlight`. */
+  readonly overload?: OverloadOptions | undefined;
   /** Who may subscribe to what is published, and how much may wait for whom is slow. */
   readonly broadcast?: BroadcastOptions | undefined;
   /** Default silent. */

@@ -177,10 +177,9 @@ export class Outbound implements OutputOwner<Request> {
       return;
     }
     if (progress === "too-large") {
-      const { id } = request;
       const fact = `the reply is larger than ${this.#maxMessageBytes} bytes (maxMessageBytes of this side)`;
       this.#settle(request, "MESSAGE_TOO_LARGE", fact, "unknown");
-      this.#writer.sendReset(id, "CANCELLED");
+      this.#writer.sendReset(request.id, "CANCELLED");
       return;
     }
     const { replyDescriptors } = request;
@@ -211,17 +210,13 @@ export class Outbound implements OutputOwner<Request> {
 
   /** The other side will not handle exchanges above `lastId`, nor anything that is not out yet. */
   refuseAfter(lastId: number, code: ErrorCode, fact: string): void {
-    for (const request of this.#pending.values()) {
-      if (request.id > lastId) this.#settle(request, code, fact, "unsent");
-    }
+    for (const request of this.#pending.values()) if (request.id > lastId) this.#settle(request, code, fact, "unsent");
     this.#failUnsent(code, fact);
   }
 
   lost(code: ErrorCode, fact: string, cause: unknown): void {
     this.#current = undefined;
-    for (const request of this.#pending.values()) {
-      this.#settle(request, code, fact, "unknown", { cause });
-    }
+    for (const request of this.#pending.values()) this.#settle(request, code, fact, "unknown", { cause });
     this.#failUnsent(code, fact, { cause });
   }
 
