@@ -17,7 +17,8 @@ export interface OverloadOptions {
   readonly maxWaitingMs?: number | undefined;
 }
 
-const OVERLOAD_DEFAULTS = { maxHandling: 1_024, maxWaiting: 4_096, maxWaitingMs: 5_000 } as const;
+/** What `overload` means where it says nothing. */
+export const OVERLOAD_DEFAULTS = { maxHandling: 1_024, maxWaiting: 4_096, maxWaitingMs: 5_000 } as const;
 
 export type OverloadNumbers = { readonly [K in keyof typeof OVERLOAD_DEFAULTS]: number };
 

@@ -24,7 +24,8 @@ export interface BroadcastOptions {
   readonly allow?: ((pattern: string, peer: Peer) => boolean) | undefined;
 }
 
-const BROADCAST_DEFAULTS = {
+/** What `listen` uses where `broadcast` says nothing. */
+export const BROADCAST_DEFAULTS = {
   maxQueuedMessages: 16_384,
   maxQueuedBytes: 8_388_608,
   maxBufferedBytes: 268_435_456,
