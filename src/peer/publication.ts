@@ -32,8 +32,6 @@ export class Publication {
   /** Its neighbours, among those that wait in any queue. */
   older: Publication | undefined;
   newer: Publication | undefined;
-  /** Whether it is kept for those who subscribe later. */
-  isKept = false;
   #untaken = 0;
   #onTaken: (() => void) | undefined;
 

@@ -1,4 +1,4 @@
-import type { Publication } from "./publication.js";
+import { Publication } from "./publication.js";
 import { Queue } from "./queue.js";
 import { matches, tokensOf } from "./topic.js";
 
@@ -10,15 +10,20 @@ export interface ReplayLimits {
   readonly maxBytes: number;
 }
 
+interface Kept extends Pick<Publication, "topic" | "order" | "costBytes"> {
+  readonly bytes: Buffer;
+  isKept: boolean;
+}
+
 /** So many that are not kept any more may still have a place. */
 const MAX_DEAD = 64;
 
 /** The last messages of each topic. */
 export class Replay {
   readonly #limits: ReplayLimits;
-  readonly #topics = new Map<string, Queue<Publication>>();
+  readonly #topics = new Map<string, Queue<Kept>>();
   /** All of them, the oldest first, and some that are not kept any more. */
-  readonly #all = new Queue<Publication>();
+  readonly #all = new Queue<Kept>();
   #bytes = 0;
   #size = 0;
 
@@ -30,9 +35,10 @@ export class Replay {
     return this.#bytes;
   }
 
-  add(publication: Publication): void {
-    const { topic, costBytes } = publication;
-    if (costBytes > this.#limits.maxBytes) return;
+  /** Keeps a message; the queues in which it waits may let go of it all the same. */
+  add({ topic, order, bytes, costBytes }: Publication): void {
+    if (bytes === undefined || costBytes > this.#limits.maxBytes) return;
+    const publication: Kept = { topic, order, bytes, costBytes, isKept: true };
     let kept = this.#topics.get(topic);
     if (kept === undefined) {
       kept = new Queue();
@@ -40,7 +46,6 @@ export class Replay {
     }
     kept.push(publication);
     this.#all.push(publication);
-    publication.isKept = true;
     this.#size++;
     this.#bytes += costBytes;
     if (kept.size > this.#limits.messages) this.#dropFirst(topic, kept);
@@ -50,13 +55,14 @@ export class Replay {
 
   /** At most so many of each topic that the pattern means, the newest of each, in the order of publishing. */
   find(pattern: string, messages: number): Publication[] {
-    const found: Publication[] = [];
-    if (messages === 0) return found;
+    const found: Kept[] = [];
+    if (messages === 0) return [];
     const tokens = tokensOf(pattern);
     for (const [topic, kept] of this.#topics) {
-      if (matches(tokens, tokensOf(topic))) found.push(...kept.last(messages));
+      if (matches(tokens, tokensOf(topic))) for (const publication of kept.last(messages)) found.push(publication);
     }
-    return found.sort((a, b) => a.order - b.order);
+    found.sort((a, b) => a.order - b.order);
+    return found.map(({ topic, order, bytes }) => new Publication(topic, order, bytes));
   }
 
   clear(): void {
@@ -74,7 +80,7 @@ export class Replay {
     if (kept !== undefined) this.#dropFirst(oldest.topic, kept);
   }
 
-  #dropFirst(topic: string, kept: Queue<Publication>): void {
+  #dropFirst(topic: string, kept: Queue<Kept>): void {
     const first = kept.shift();
     if (first === undefined) return;
     if (kept.size === 0) this.#topics.delete(topic);

@@ -82,6 +82,12 @@ export class Subscriber {
   offer(publication: Publication): void {
     if (this.#state === "over" || this.#isEnding) return;
     const { slow } = this.#options;
+    const { bytes } = publication;
+    if (this.#isIdle && bytes !== undefined && bytes.length <= PIECE_BYTES) {
+      // Most need not wait.
+      if (!this.#out.write(bytes)) this.#waitForRoom();
+      return;
+    }
     while (this.#queue.size > 0 && this.#hasTooMuch(1, publication.costBytes)) {
       if (slow !== "drop") {
         this.#disconnect(`${this.#queue.size} messages of ${this.#queuedBytes} bytes wait for it`);
@@ -92,6 +98,7 @@ export class Subscriber {
     if (slow === "wait") publication.await();
     this.#enqueue(publication);
     if (this.#state === "writable") this.#pump();
+    else this.#limitWaiting();
   }
 
   /** Nothing more is published: what waits still leaves, and then the end. */
@@ -144,7 +151,7 @@ export class Subscriber {
         if (this.#isEnding) this.#finish();
         return;
       }
-      if (!this.#out.write(bytes) && this.#isOpen) this.#waitForRoom();
+      if (!this.#out.write(bytes)) this.#waitForRoom();
     }
   }
 
@@ -180,14 +187,11 @@ export class Subscriber {
   }
 
   #waitForRoom(): void {
+    if (this.#state === "over") return;
     this.#state = "full";
-    const { slow, maxWaitMs } = this.#options;
-    if (slow === "wait" && maxWaitMs > 0) {
-      const fact = `it has taken nothing for ${maxWaitMs} ms, and the publisher waits for it`;
-      this.#stopWaiting = this.#timers.after(maxWaitMs, () => this.#disconnect(fact));
-    }
+    this.#limitWaiting();
     const resume = () => {
-      this.#stopWaiting?.();
+      this.#stopLimit();
       if (this.#state !== "full") return;
       this.#state = "writable";
       this.#pump();
@@ -210,14 +214,29 @@ export class Subscriber {
     this.#exchange.fail("OVERLOADED", text);
   }
 
-  get #isOpen(): boolean {
-    return this.#state !== "over";
+  /** A publisher waits: not for ever. */
+  #limitWaiting(): void {
+    const { slow, maxWaitMs } = this.#options;
+    const isAwaited = slow === "wait" && this.#queue.size > this.#replayed;
+    if (!isAwaited || maxWaitMs === 0 || this.#stopWaiting !== undefined) return;
+    const fact = `it has taken nothing for ${maxWaitMs} ms, and the publisher waits for it`;
+    this.#stopWaiting = this.#timers.after(maxWaitMs, () => this.#disconnect(fact));
+  }
+
+  #stopLimit(): void {
+    this.#stopWaiting?.();
+    this.#stopWaiting = undefined;
+  }
+
+  /** Nothing is before the next message. */
+  get #isIdle(): boolean {
+    return this.#state === "writable" && this.#queue.size === 0 && this.#rest === undefined && this.#dropped === 0;
   }
 
   /** Lets go of everything that waits. */
   #close(slow?: string): void {
     this.#state = "over";
-    this.#stopWaiting?.();
+    this.#stopLimit();
     this.#rest = undefined;
     for (;;) {
       const publication = this.#dequeue();

@@ -59,11 +59,11 @@ function makeNode<T>(): Node<T> {
 function collect<T>(node: Node<T>, tokens: readonly string[], depth: number, found: T[]): void {
   const token = tokens[depth];
   if (token === undefined) {
-    found.push(...node.values);
+    for (const value of node.values) found.push(value);
     return;
   }
   const rest = node.next.get(ANY_REST);
-  if (rest !== undefined) found.push(...rest.values);
+  for (const value of rest?.values ?? []) found.push(value);
   for (const next of [node.next.get(token), node.next.get(ANY_TOKEN)]) {
     if (next !== undefined) collect(next, tokens, depth + 1, found);
   }

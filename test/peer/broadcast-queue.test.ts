@@ -242,3 +242,34 @@ test("who begins with earlier messages is told which they are, and how many had 
   await bench.readOn();
   assert.deepEqual([bench.dropped, bench.received, kinds], [2, [3, 4, 5, 6], [true, true, true, false]]);
 });
+
+test("who wants to be waited for and keeps nobody waiting may take its time", async () => {
+  const bench = new Bench({ slow: "wait", maxWaitMs: 1_000 });
+  bench.subscriber.offer(publication(1, UNDER_WAY_BYTES));
+  bench.timers.advance(5_000);
+  assert.equal(bench.state, "open");
+  bench.subscriber.offer(publication(2, 10));
+  bench.timers.advance(999);
+  assert.equal(bench.state, "open");
+  bench.timers.advance(1);
+  assert.match(bench.state, /^OVERLOADED /);
+});
+
+test("what is kept for later stays, also when nobody who waits for it gets it", () => {
+  const backlog = new Backlog(100);
+  const replay = new Replay({ messages: 10, maxBytes: 10_000 });
+  for (let order = 1; order <= 3; order++) {
+    const one = publication(order, 50);
+    replay.add(one);
+    backlog.hold(one);
+    assert.equal(backlog.heldBytes, one.costBytes);
+  }
+  for (let round = 0; round < 2; round++) {
+    const found = replay.find("t", 10);
+    assert.deepEqual(
+      found.map(({ order, bytes }) => `${order} ${bytes?.length}`),
+      ["1 57", "2 57", "3 57"],
+    );
+    for (const one of found) backlog.hold(one);
+  }
+});
