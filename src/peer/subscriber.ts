@@ -230,7 +230,7 @@ export class Subscriber {
 
   /** Nothing is before the next message. */
   get #isIdle(): boolean {
-    return this.#state === "writable" && this.#queue.size === 0 && this.#rest === undefined && this.#dropped === 0;
+    return this.#state === "writable" && this.#queue.size === 0 && this.#dropped === 0;
   }
 
   /** Lets go of everything that waits. */

@@ -273,3 +273,17 @@ test("what is kept for later stays, also when nobody who waits for it gets it", 
     for (const one of found) backlog.hold(one);
   }
 });
+
+test("who has lost all that waited for him is told before the next message", async () => {
+  const backlog = new Backlog(500);
+  const [bench, other] = [new Bench({}, [], backlog), new Bench({}, [], backlog)];
+  bench.subscriber.offer(publication(1, UNDER_WAY_BYTES));
+  bench.subscriber.offer(publication(2, 10));
+  other.subscriber.offer(publication(1, UNDER_WAY_BYTES));
+  other.subscriber.offer(publication(2, 400));
+  await bench.readOn();
+  assert.deepEqual(bench.received, [1]);
+  bench.subscriber.offer(publication(3, 10));
+  await bench.readOn();
+  assert.deepEqual([bench.received, bench.dropped], [[1, 3], 1]);
+});
