@@ -206,7 +206,8 @@ export class Acceptor implements ConnectionOwner {
 
   onCallerGone(connection: Connection, exchange: Exchange, error: EarshotError): void {
     this.logger.debug({ peer: connection.id, error }, "a caller is gone before its answer");
-    if (this.#admission?.giveUp(exchange) !== true) this.#handling.giveUp(exchange, error);
+    if (exchange.isSystem) this.broadcaster.giveUp(exchange, error);
+    else if (this.#admission?.giveUp(exchange) !== true) this.#handling.giveUp(exchange, error);
   }
 
   onClosing(): void {}

@@ -107,6 +107,11 @@ export class Broadcaster {
     } else this.#begin(connection, answering, pattern as string, wish);
   }
 
+  /** Nobody waits any more for what a subscription brings. */
+  giveUp({ context }: Exchange, error: EarshotError): void {
+    if (context instanceof Answering) context.giveUp(error);
+  }
+
   /** What waits still leaves; then all subscriptions end. Nothing is published any more. */
   close(): void {
     this.#isClosed = true;
@@ -126,7 +131,7 @@ export class Broadcaster {
       this.#add(connection, -1);
     });
     // At once, so that the next subscription has its place.
-    Context.onGone(answering, () => subscriber.leave());
+    Context.onGone(answering.context, () => subscriber.leave());
     this.#tree.add(pattern, subscriber);
     this.#subscribers.add(subscriber);
     this.#routes.clear();
@@ -139,7 +144,7 @@ export class Broadcaster {
     this.#counts.set(connection, (this.#counts.get(connection) ?? 0) + change);
   }
 
-  #isAllowed(pattern: string, { peer }: Answering): boolean {
+  #isAllowed(pattern: string, { context: { peer } }: Answering): boolean {
     try {
       return this.#allow === undefined || this.#allow(pattern, peer) === true;
     } catch {
