@@ -33,7 +33,7 @@ export type ErrorCode =
   | "SYSTEM_ERROR";
 
 /** What was being done when it went wrong. */
-export type Operation = "parse" | "listen" | "dial" | "send" | "receive" | "ping" | "close" | "call";
+export type Operation = "parse" | "listen" | "dial" | "send" | "receive" | "ping" | "close" | "call" | "subscribe";
 
 /**
  * Whether a message that was not acknowledged may have reached a handler: `"unsent"` means surely not, so that
@@ -147,6 +147,7 @@ const ACTIONS: Readonly<Record<Operation, string>> = {
   ping: "Cannot ping",
   close: "Cannot close",
   call: "Cannot call",
+  subscribe: "Cannot subscribe at",
 };
 
 /** An error in the house form: the action, the address, a colon, the fact. */

@@ -13,7 +13,9 @@ export {
   type Operation,
 } from "./errors.js";
 export { type Descriptor, Message } from "./message.js";
+export type { OverloadOptions } from "./peer/admission.js";
 export { type Allow, anyUser, groups, sameUser, users } from "./peer/allow.js";
+export type { BroadcastOptions } from "./peer/broadcast-options.js";
 export type { Chunks } from "./peer/chunks.js";
 export { Client, type Pong } from "./peer/client.js";
 export type { ClientState, ReconnectOptions, Retry } from "./peer/client-state.js";
@@ -38,6 +40,9 @@ export {
 } from "./peer/server.js";
 export type { StartOptions } from "./peer/start-options.js";
 export { StreamedMessage } from "./peer/streamed-message.js";
+export type { SlowPolicy } from "./peer/subscriber.js";
+export { type SubscribeOptions, Subscription } from "./peer/subscription.js";
+export { TopicMessage } from "./peer/topic-reader.js";
 export type { Credentials } from "./transport/credentials.js";
 export type { AddressState, Finding, ServerFacts, SocketExamination, SocketPath } from "./transport/examine.js";
 export type { DirectoryFacts, FileFacts } from "./transport/place.js";

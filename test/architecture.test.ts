@@ -39,6 +39,7 @@ const MAY_WAIT: Readonly<Record<string, string>> = {
   "src/peer/acceptor.ts": "how long closing may take",
   "src/contract/item-writer.ts": "the end of a turn, when its items leave",
   "src/peer/client.ts": "how long closing may take",
+  "src/peer/timers.ts": "the clock of those who are given one",
   "src/transport/dial.ts": "how long dialing may take, and when to try a full queue again",
   "src/transport/net.ts": "a resume that takes effect after a pause",
   "src/transport/unix.ts": "the end of a connection, told in a turn of its own",

@@ -77,6 +77,13 @@ export function readTimeout(command: string, text: string | undefined, name = "t
 }
 
 /** @throws UsageError */
+export function readNumber(command: string, name: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (/^\d{1,15}$/.test(text)) return Number(text);
+  throw new UsageError(`--${name} ${JSON.stringify(text)}: a whole number is needed`, command);
+}
+
+/** @throws UsageError */
 export function readBytes(command: string, name: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   if (/^\d{1,15}$/.test(text) && Number(text) > 0) return Number(text);

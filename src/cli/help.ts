@@ -1,6 +1,7 @@
 import { Exit, type ExitCode } from "./exit-codes.js";
 import { CALL, COMPLETION, DESCRIBE } from "./help-contract.js";
 import { ADDRESS, COMMON, EXIT_CODES } from "./help-parts.js";
+import { SUBSCRIBE } from "./help-topics.js";
 import { write } from "./output.js";
 
 export const GENERAL_HELP = `Messages between programs on one machine, over Unix domain sockets.
@@ -8,6 +9,7 @@ export const GENERAL_HELP = `Messages between programs on one machine, over Unix
 Usage:
   earshot listen ADDRESS [--echo | --reply TEXT | --exec CMD]   print the messages that come, and answer them
   earshot send ADDRESS [MESSAGE]                                send one, print the reply
+  earshot subscribe ADDRESS PATTERN                             print what is published there on the topics of a pattern
   earshot ping ADDRESS                                          is a server there, and how far away?
   earshot doctor ADDRESS                                        what is there, what is wrong, and what to do?
   earshot describe ADDRESS                                      which procedures does the contract there have?
@@ -48,6 +50,7 @@ Options:
                           made, each message gets a file, byte for byte; names sort as the messages came, and a file
                           has its name when it is complete (until then it is hidden, .NAME.part)
   --wire auto|plain|framed  what to understand: both (default), one message per connection, or earshot's own frames
+  --publish TOPIC         publish each line of standard input to those who run earshot subscribe, and end with it
   --once                  end after the first message that was handled; later ones are refused
   --take-over             if a server is there already, go on with its socket: no caller is refused, and it leaves
   --idle-exit-ms N        end when nobody has been connected for so long; nobody who calls at that instant is dropped
@@ -179,6 +182,7 @@ ${EXIT_CODES}
 const HELP = {
   listen: LISTEN,
   send: SEND,
+  subscribe: SUBSCRIBE,
   ping: PING,
   doctor: DOCTOR,
   describe: DESCRIBE,

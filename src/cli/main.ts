@@ -12,6 +12,7 @@ interface Command {
 const COMMANDS: ReadonlyMap<string | undefined, () => Promise<Command>> = new Map([
   ["listen", () => import("./listen.js")],
   ["send", () => import("./send.js")],
+  ["subscribe", () => import("./subscribe.js")],
   ["ping", () => import("./ping.js")],
   ["doctor", () => import("./doctor.js")],
   ["describe", () => import("./describe.js")],

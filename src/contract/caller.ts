@@ -3,11 +3,11 @@ import { Message } from "../message.js";
 import type { Client } from "../peer/client.js";
 import { Pending, type WaitOptions } from "../peer/pending.js";
 import type { OpenOptions } from "../peer/send-options.js";
+import { RecordStream } from "../peer/record-stream.js";
 import { ClientStream } from "./client-stream.js";
 import { type Codec, CodecError, type CodecName } from "./codec.js";
 import { CODEC_NAMES, codecFor } from "./codecs.js";
 import { writeHeaders } from "./headers.js";
-import { ItemStream } from "./item-stream.js";
 import type { Plan } from "./plan.js";
 import { readReply } from "./reply.js";
 import type { CallOptions, Stream } from "./types.js";
@@ -58,7 +58,7 @@ export class Caller {
 
   /** Items come; the caller's go where the procedure accepts some. */
   stream(plan: Plan, input: unknown, items: unknown, options: CallOptions | undefined): Stream<unknown> {
-    return new ItemStream(new ClientStream(this, plan, input, items, options));
+    return new RecordStream(new ClientStream(this, plan, input, items, options));
   }
 
   /** The output of a reply; where its validator is asynchronous, a promise. @throws EarshotError */

@@ -5,7 +5,9 @@ import { BodyMemory } from "../session/body-memory.js";
 import type { Exchange } from "../session/session.js";
 import type { Listener, Transport } from "../transport/transport.js";
 import type { Hello } from "../wire/hello.js";
+import { Admission, checkOverload } from "./admission.js";
 import { type Allow, refusalOf } from "./allow.js";
+import { Broadcaster } from "./broadcaster.js";
 import { Budget } from "./budget.js";
 import { Connection } from "./connection.js";
 import type { ConnectionOwner, ConnectionSetup } from "./connection-setup.js";
@@ -26,7 +28,9 @@ import {
   type LISTEN_DEFAULTS,
   type Logger,
 } from "./options.js";
+import { readOrder } from "./order.js";
 import type { Handler, ListenOptions, StreamHandler, StreamListenOptions } from "./server.js";
+import { systemTimers } from "./timers.js";
 
 /** So many connections that cannot be let in are kept for the moment that it takes to tell them why they are refused. */
 const MAX_REFUSALS = 64;
@@ -52,12 +56,15 @@ export class Acceptor implements ConnectionOwner {
   readonly #handling: Handling | DirectHandling;
   /** For messages that have an id, unless all are handled as they come. */
   readonly #once: Once | undefined;
+  /** Where a number of messages is all that is handled at a time. */
+  readonly #admission: Admission | undefined;
   /** Nobody is asked for when it is missing: the mode of the socket file alone decides. */
   readonly #allow: Allow | undefined;
   readonly #maxConnections: number;
   readonly #setup: ConnectionSetup;
   readonly #handOver: HandOver;
   readonly #idleExit: IdleExit;
+  readonly broadcaster: Broadcaster;
   #listener: Listener | undefined;
   #notifier: Notifier | undefined;
   readonly #connections = new Set<Connection>();
@@ -90,6 +97,11 @@ export class Acceptor implements ConnectionOwner {
     this.#address = address;
     this.#allow = allow;
     this.#maxConnections = numbers.maxConnections;
+    const overload = checkOverload(options.overload);
+    if (overload !== undefined) {
+      const handle = (connection: Connection, exchange: Exchange) => this.#dispatch(connection, exchange);
+      this.#admission = new Admission(overload, handle, this.logger, systemTimers);
+    }
     this.#setup = {
       role: "server",
       wire: checkChoice("wire", options.wire, ["auto", "plain", "framed"]),
@@ -101,12 +113,14 @@ export class Acceptor implements ConnectionOwner {
       descriptors,
       budget: new Budget(numbers.maxBufferedBytes),
       owner: this,
+      admission: this.#admission,
     };
     this.#handling =
       contract === undefined
         ? new Handling(handler, () => this.#address, this.#setup, this.logger)
         : new DirectHandling(contract.answer, () => this.#address);
     this.#once = this.#onceFor(options);
+    this.broadcaster = new Broadcaster(options.broadcast, numbers.maxMessageBytes, this.logger, systemTimers);
     const canHandOver = options.handOver !== false;
     this.#handOver = new HandOver(
       () => (canHandOver && this.#phase === "open" ? this.#listener : undefined),
@@ -219,23 +233,34 @@ export class Acceptor implements ConnectionOwner {
 
   onExchange(connection: Connection, exchange: Exchange): void {
     const { message } = exchange;
-    const id = exchange.meta?.id;
     if (exchange.isSystem && message !== undefined) this.#answerSystem(connection, exchange, message);
-    else if (id !== undefined && this.#once !== undefined) this.#once.handle(connection, exchange, id);
-    else this.#handling.handle(connection, exchange);
+    else if (this.#admission === undefined) this.#dispatch(connection, exchange);
+    else this.#admission.admit(connection, exchange);
+  }
+
+  #dispatch(connection: Connection, exchange: Exchange): void {
+    const id = exchange.meta?.id;
+    if (id === undefined || this.#once === undefined) this.#handling.handle(connection, exchange);
+    else this.#once.handle(connection, exchange, id);
   }
 
   #answerSystem(connection: Connection, exchange: Exchange, message: Message): void {
-    const answer = this.#handOver.answer(connection, message);
     // They were not asked for.
     connection.closeDescriptors(exchange.received);
+    const order = readOrder(message);
+    if (order.do === "subscribe") {
+      this.broadcaster.subscribe(connection, this.#address, exchange, order);
+      return;
+    }
+    const answer = this.#handOver.answer(connection, order);
     if ("code" in answer) connection.fail(exchange, answer.code, answer.text);
     else connection.reply(exchange, answer.data, duplicateAll(this.#setup.descriptors, answer.descriptors));
   }
 
   onCallerGone(connection: Connection, exchange: Exchange, error: EarshotError): void {
     this.logger.debug({ peer: connection.id, error }, "a caller is gone before its answer");
-    this.#handling.giveUp(exchange, error);
+    if (exchange.isSystem) this.broadcaster.giveUp(exchange, error);
+    else if (this.#admission?.giveUp(exchange) !== true) this.#handling.giveUp(exchange, error);
   }
 
   onClosing(): void {}
@@ -256,6 +281,7 @@ export class Acceptor implements ConnectionOwner {
     await stop();
     this.#phase = "draining";
     await this.#hearOut(hearOut);
+    this.broadcaster.close();
     for (const connection of this.#connections) {
       connection.close("CONNECTION_CLOSED", "the server is closing");
     }

@@ -5,7 +5,7 @@ import type { Body, Exchange, Lender } from "../session/session.js";
 import type { FailureName } from "../wire/failure.js";
 import type { AnswerPath } from "./answer-path.js";
 import { Context } from "./context.js";
-import { type Inflow, type Outflow, Reader, Writer } from "./flow.js";
+import { type Inflow, Reader, Writer } from "./flow.js";
 
 const NONE: readonly number[] = [];
 /** Of a message that comes bit by bit. */
@@ -75,9 +75,13 @@ export class Answering {
     this.#connection.fail(this.#exchange, code, text);
   }
 
-  /** An answer that is written bit by bit; `end` must follow. */
-  begin(): Outflow {
-    const outgoing = new OutgoingStream();
+  /**
+   * An answer that is written bit by bit; `end` must follow.
+   *
+   * @param fullBytes how much may wait to leave before its writer is asked to wait
+   */
+  begin(fullBytes?: number): Writer {
+    const outgoing = new OutgoingStream(fullBytes);
     const writer = new Writer(outgoing, (code, text) => this.fail(code, text));
     Context.onGone(this.context, (error) => writer.fail(error));
     this.#connection.replyStream(this.#exchange, outgoing, NONE);

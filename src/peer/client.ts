@@ -15,6 +15,7 @@ import { Repeated, type Settle } from "./repeated.js";
 import type { OpenOptions, SendOptions, StreamSendOptions } from "./send-options.js";
 import type { StreamedMessage } from "./streamed-message.js";
 import { StreamedPending } from "./streamed-pending.js";
+import { type SubscribeOptions, Subscription } from "./subscription.js";
 
 /** What a ping found out. */
 export interface Pong {
@@ -40,14 +41,23 @@ export class Client implements AsyncDisposable {
   readonly retry: Retry;
   readonly #line: Line;
   readonly #sends: Origin;
+  readonly #maxMessageBytes: number;
+  readonly #subscriptions = new Set<Subscription>();
   #isClosing = false;
 
   /** @internal use `dial` */
-  constructor(address: string, line: Line, retry: Retry, descriptors: DescriptorTable | undefined) {
+  constructor(
+    address: string,
+    line: Line,
+    retry: Retry,
+    descriptors: DescriptorTable | undefined,
+    maxMessageBytes: number,
+  ) {
     this.address = address;
     this.#sends = { op: "send", address, table: descriptors };
     this.#line = line;
     this.retry = retry;
+    this.#maxMessageBytes = maxMessageBytes;
     this.closed = line.closed;
   }
 
@@ -204,6 +214,31 @@ export class Client implements AsyncDisposable {
   }
 
   /**
+   * The messages that the server publishes on all topics that a pattern means, from now on; `for await` reads them.
+   *
+   * @param pattern a topic, where `*` stands for any one token and a `>` at the end for one or more: `jobs.*.done`, `jobs.>`
+   * @throws EarshotError `INVALID_ARGUMENT`; the rest is told to who reads: `UNSUPPORTED` (an older server, or the plain
+   * wire), `PEER_REFUSED`, `OVERLOADED`, `CONNECTION_LOST`, ...
+   * @example
+   * for await (const message of client.subscribe("jobs.>")) console.log(message.topic, message.json());
+   */
+  subscribe(pattern: string, options: SubscribeOptions = {}): Subscription {
+    const { address, table } = this.#sends;
+    return new Subscription(pattern, options, {
+      address,
+      maxMessageBytes: this.#maxMessageBytes,
+      open: this.#subscriptions,
+      make: (order) => {
+        const origin: Origin = { op: "subscribe", address, table };
+        const pending = new StreamedPending(origin, order, true, this.#control, { resolve() {}, reject() {} });
+        pending.isSystem = true;
+        return pending;
+      },
+      start: (pending, signal) => this.#begin(pending, { signal }),
+    });
+  }
+
+  /**
    * Asks for a sign of life; the server answers it without its handler.
    *
    * @throws EarshotError `UNSUPPORTED` on the plain wire, which has no word for it; and as `send`
@@ -218,12 +253,13 @@ export class Client implements AsyncDisposable {
   }
 
   /**
-   * Takes no new messages, waits until all that were sent are settled, then ends. When the grace is over, or with a
+   * Takes no new messages, ends its subscriptions, waits until all that were sent are settled, then ends. When the grace is over, or with a
    * second call, the rest is rejected with `CONNECTION_CLOSED`.
    */
   async close(options: CloseOptions = {}): Promise<void> {
     const graceMs = checkGrace(options);
     const cut = () => this.#line.cut(new EarshotError("CONNECTION_CLOSED", "the client was closed", { op: "close" }));
+    for (const subscription of this.#subscriptions) void subscription.return();
     if (this.#isClosing) cut();
     this.#isClosing = true;
     this.#line.close();

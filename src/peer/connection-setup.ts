@@ -25,6 +25,8 @@ export interface ConnectionSetup {
   /** Where the transport carries descriptors. */
   readonly descriptors: DescriptorTable | undefined;
   readonly owner: ConnectionOwner;
+  /** Who has to know that a message is answered. */
+  readonly admission?: { leave(exchange: Exchange): void } | undefined;
 }
 
 export interface ConnectionOwner {

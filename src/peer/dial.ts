@@ -166,7 +166,7 @@ async function dialWith(address: string, options: DialOptions, features: readonl
   const path = target.kind === "path" ? target.path : undefined;
   const line = makeLine({ connect, setup, address: target.text, path, logger, isGreetingAwaited }, options);
   if (checkChoice("connect", options.connect, ["eager", "lazy"]) === "eager") await line.dial(signal);
-  return new Client(target.text, line, retry, descriptors);
+  return new Client(target.text, line, retry, descriptors, maxMessageBytes);
 }
 
 /** @throws EarshotError `PEER_REFUSED`; then the connection is closed */

@@ -6,6 +6,7 @@ import type { Client } from "./client.js";
 import type { Connection } from "./connection.js";
 import { dialSystem } from "./dial.js";
 import type { App } from "./options.js";
+import type { Order } from "./order.js";
 
 /**
  * How a new version of a server takes over from the old one, so that no caller is refused: it asks for the listening
@@ -57,8 +58,7 @@ export class HandOver {
   }
 
   /** Answers a message of another earshot to this one. */
-  answer(connection: Connection, message: Message): SystemAnswer {
-    const order = readOrder(message);
+  answer(connection: Connection, { do: order }: Order): SystemAnswer {
     if (order === ASK) return this.#handOver(connection);
     if (order === LEAVE) return this.#leave(connection);
     const { describe } = this.#permissions;
@@ -95,14 +95,6 @@ export class HandOver {
     const { fd, file } = estate;
     const identity = file === undefined ? null : { dev: String(file.dev), ino: String(file.ino) };
     return { data: JSON.stringify({ file: identity }), descriptors: [fd] };
-  }
-}
-
-function readOrder(message: Message): unknown {
-  try {
-    return (message.json() as { do?: unknown } | null)?.do;
-  } catch {
-    return undefined;
   }
 }
 

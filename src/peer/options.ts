@@ -1,4 +1,5 @@
 import { EarshotError } from "../errors.js";
+import { MAX_SYSTEM } from "../session/exchanges.js";
 import { Greetings } from "../session/handshake.js";
 import type { OwnApp, OwnContract, SessionLimits } from "../session/session.js";
 import { DEFAULT_SPIN_US } from "../transport/spin.js";
@@ -96,6 +97,12 @@ const RANGES: Readonly<Record<string, Range>> = {
   "reconnect.maxDelayMs": { least: 1, most: LONGEST_MS },
   "deduplicate.maxIds": ONE_OR_MORE,
   "deduplicate.keepMs": ONE_OR_MORE,
+  maxHandling: ONE_OR_MORE,
+  maxWaitingMs: { least: 0, most: LONGEST_MS },
+  maxQueuedMessages: ONE_OR_MORE,
+  maxQueuedBytes: ONE_OR_MORE,
+  maxSubscriptions: { least: 0, most: MAX_SYSTEM - 96 },
+  maxWaitMs: { least: 0, most: LONGEST_MS },
 };
 
 /**

@@ -1,8 +1,11 @@
-import { type Delivery, EarshotError, type ErrorCode, factOf, failure, type Operation } from "../errors.js";
+import { type Delivery, EarshotError, type ErrorCode, type ErrorDetails, factOf, failure, type Operation } from "../errors.js";
 import { type Descriptor, Message } from "../message.js";
 import type { IncomingStream } from "../session/incoming-stream.js";
 import { type Body, type FailureDetails, Request } from "../session/session.js";
 import { type DescriptorTable, ReceivedDescriptor } from "./descriptor.js";
+
+/** Up to eleven days. */
+const HINT = /^\d{1,9}$/;
 
 /** How long to wait for an answer. */
 export interface WaitOptions {
@@ -89,10 +92,10 @@ export class Pending extends Request {
     for (const descriptor of this.descriptors) this.#origin.table?.close(descriptor);
     this.descriptors = [];
     const cause = code === "CANCELLED" && signal?.aborted ? signal.reason : details.cause;
-    const { remoteCode, retryAfterMs } = details;
+    const { retryAfterMs } = details;
     const { op, address, procedure } = this.#origin;
-    const more = { delivery, cause, remoteCode, procedure, retryAfterMs };
-    return failure(code, op, address, this.#explain(code, fact, cause), more);
+    const told = { delivery, cause, procedure, retryAfterMs, ...remoteCodeOf(code, details.remoteCode) };
+    return failure(code, op, address, this.#explain(code, fact, cause), told);
   }
 
   #explain(code: ErrorCode, fact: string, cause: unknown): string {
@@ -111,6 +114,12 @@ export class Pending extends Request {
   unlisten(): void {
     this.#limit?.signal?.removeEventListener("abort", this.#limit.onAbort);
   }
+}
+
+/** Who is overloaded says in the place of a code of his own when to come back. */
+function remoteCodeOf(code: ErrorCode, remoteCode: string | undefined): ErrorDetails {
+  if (code !== "OVERLOADED" || remoteCode === undefined || !HINT.test(remoteCode)) return { remoteCode };
+  return { retryAfterMs: Number(remoteCode) };
 }
 
 /** @throws EarshotError `INVALID_ARGUMENT` */

@@ -36,6 +36,10 @@ export class PlainChannel implements Channel, ConnectionOwner {
   }
 
   send(request: Request): void {
+    if (request.isSystem) {
+      request.onFailure("UNSUPPORTED", "the plain wire has messages and replies, and nothing else", "unsent");
+      return;
+    }
     if (request.metaBytes !== undefined) {
       refuse(request, "UNSUPPORTED", "the plain wire has no ids and no headers", "unsent");
       return;

@@ -6,7 +6,9 @@ import type { ListenOptions as SocketOptions } from "../transport/listen-options
 import { type ListenTarget, resolveListenTarget } from "../transport/resolve.js";
 import type { Listener, Transport } from "../transport/transport.js";
 import { Acceptor } from "./acceptor.js";
+import type { OverloadOptions } from "./admission.js";
 import { type Allow, checkAllow, sameUser } from "./allow.js";
+import type { BroadcastOptions } from "./broadcast-options.js";
 import type { Chunks } from "./chunks.js";
 import type { Context } from "./context.js";
 import type { DeduplicateOptions, Deduplicator } from "./deduplication.js";
@@ -113,6 +115,10 @@ export interface ListenOptions {
    * sd_notify(3); needs the native addon. Default true.
    */
   readonly notify?: boolean | undefined;
+  /** What to do when the handlers cannot keep up; default nothing: the messages of each connection wait for `maxInFlight`. */
+  readonly overload?: OverloadOptions | undefined;
+  /** Who may subscribe to what is published, and how much may wait for whom is slow. */
+  readonly broadcast?: BroadcastOptions | undefined;
   /** Default silent. */
   readonly logger?: Logger | undefined;
   /**
@@ -169,6 +175,26 @@ export class Server implements AsyncDisposable {
   /** How many connections it has now. */
   get connectionCount(): number {
     return this.#acceptor.connectionCount;
+  }
+
+  /** How many subscriptions it has now, or how many get the messages of a topic. @throws EarshotError `INVALID_ARGUMENT` */
+  subscriptionCount(topic?: string): number {
+    return this.#acceptor.broadcaster.count(topic);
+  }
+
+  /**
+   * Sends a message to all who have subscribed to its topic now; who subscribes later gets it only if it is kept
+   * (`broadcast.replayMessages`). Nothing but the subscribers who want to be waited for (`slow: "wait"`) holds back who
+   * publishes: it resolves when they have taken the message, or are gone, and at once where there are none. The data is
+   * copied. After `close` nobody gets anything.
+   *
+   * @param topic tokens with dots between them, such as `jobs.17.done`, of at most 255 bytes
+   * @throws EarshotError `INVALID_ARGUMENT`, `MESSAGE_TOO_LARGE` (over `maxMessageBytes`)
+   * @example
+   * await server.publish("jobs.17.done", JSON.stringify({ seconds: 3 }));
+   */
+  publish(topic: string, data: string | Uint8Array): Promise<void> {
+    return this.#acceptor.broadcaster.publish(topic, data);
   }
 
   /**
