@@ -1,0 +1,12 @@
+/**
+ * Messages that are kept on disk until they are acknowledged: {@link openOutbox} for who sends, {@link inbox} for who
+ * receives. They need the package `lmdb`.
+ *
+ * @module earshot/outbox
+ */
+export type { Counts } from "./counts.js";
+export type { OutboxEvents } from "./events.js";
+export type { Reason } from "./failure.js";
+export { type DeadLetter, DeadLetters, type OutboxMessage } from "./letters.js";
+export type { OutboxOptions, PostOnlyOptions, PostOptions } from "./options.js";
+export { Outbox, type OutboxStats, openOutbox, type Posted } from "./outbox.js";
