@@ -191,6 +191,11 @@ export class Outbox implements AsyncDisposable {
     return pendingMessage(this.#store, sequence, message);
   }
 
+  /** @internal resolves when nothing is being written */
+  get idle(): Promise<void> {
+    return this.#journal.idle;
+  }
+
   /** Calls the listener whenever it happens; returns what takes it away again. */
   on<Name extends keyof OutboxEvents>(name: Name, listener: Listener<Name>): () => void {
     return this.#events.add(name, listener);
