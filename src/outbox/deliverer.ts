@@ -140,7 +140,7 @@ export class Deliverer {
       if (message === undefined) this.#tasks.letGo(sequence);
       return message;
     } catch (error) {
-      const task = { sequence, id: String(sequence), bytes: 0, before: undefined };
+      const task = { sequence, id: this.#store.idAt(sequence), bytes: 0, before: undefined };
       const failure = failureAfter(undefined, toError(error), this.#clock.now(), false);
       this.#settle(deadAfter(task, { ...failure, attempts: 0 }, this.#clock.now()));
       return undefined;

@@ -20,7 +20,9 @@ export class DialedWay implements Way {
 
   async deliver(message: KeptMessage, timeoutMs: number): Promise<void> {
     const client = await this.#connect();
-    await client.send(message.data, { timeoutMs });
+    const { id, headers } = message;
+    const options = { timeoutMs, id, headers };
+    await client.send(message.data, options);
   }
 
   async close(graceMs: number): Promise<void> {

@@ -1,5 +1,15 @@
-import { closeSync, fstatSync, mkdirSync, openSync, readSync, type Stats, statfsSync, statSync } from "node:fs";
-import { join } from "node:path";
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  type Stats,
+  statfsSync,
+  statSync,
+} from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { failure, fromSystem } from "../errors.js";
 
 const OTHERS = 0o077;
@@ -17,13 +27,18 @@ const PAGE_BYTES_OFFSET = 48;
  */
 export function preparePrivateDirectory(directory: string): void {
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    // In two steps: for the last one, `recursive` hides why it failed.
+    mkdirSync(dirname(resolve(directory)), { recursive: true, mode: 0o700 });
+    if (!existsSync(directory)) mkdirSync(directory, { mode: 0o700 });
   } catch (error) {
     const isFile = error instanceof Error && "code" in error && ["EEXIST", "ENOTDIR"].includes(String(error.code));
     if (isFile) throw failure("INVALID_ARGUMENT", "open", directory, "there is something that is not a directory");
     throw fromSystem(error, "open", directory, accessFact(error, directory));
   }
-  assertPrivate(directory, statSync(directory));
+  const facts = statSync(directory);
+  if (!facts.isDirectory())
+    throw failure("INVALID_ARGUMENT", "open", directory, "there is something that is not a directory");
+  assertPrivate(directory, facts);
 }
 
 function assertPrivate(directory: string, { mode, uid }: Stats): void {
@@ -78,21 +93,15 @@ export function assertStoreFile(directory: string): void {
 export const DAMAGE_REMEDY =
   "keep a copy of the directory if its content matters, restore it from a backup or remove it, and open it again";
 
-/** Whether the file ends before the last page that it speaks of; `length` is what it then should be. */
-export function missingEnd(directory: string): { readonly length: number } | undefined {
-  const head = readHead(directory);
-  if (head === undefined || head.size >= head.pages * head.pageBytes) return undefined;
-  return { length: head.pages * head.pageBytes };
-}
-
-interface StoreHead {
-  /** 0 where there is no stamp. */
+export interface StoreHead {
+  /** How many it speaks of; 0 where there is no stamp. */
   readonly pages: number;
   readonly pageBytes: number;
   readonly size: number;
 }
 
-function readHead(directory: string): StoreHead | undefined {
+/** What the file says of itself; `undefined`: there is none. */
+export function readHead(directory: string): StoreHead | undefined {
   let fd: number;
   try {
     fd = openSync(storeFile(directory), "r");

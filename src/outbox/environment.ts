@@ -6,12 +6,13 @@ import {
   assertStoreFile,
   DAMAGE_REMEDY,
   freeBytes,
-  missingEnd,
   preparePrivateDirectory,
+  readHead,
   storeBytes,
   storeFile,
 } from "./directory.js";
 import { loadLmdb, type OpenRoot, type Root, type Table } from "./lmdb.js";
+import { isComplete } from "./pages.js";
 
 const TABLE_OPTIONS = { encoding: "binary", keyEncoding: "binary" } as const;
 const FORMAT_KEY = Buffer.from("format");
@@ -109,27 +110,25 @@ function openFile(openRoot: OpenRoot, directory: string, tables: number): Root {
 }
 
 function openTables<Name extends string>(root: Root, directory: string, layout: Layout<Name>): Tables<Name> {
-  const isMended = root.transactionSync(() => mendEnd(directory));
+  root.transactionSync(() => mendEnd(directory));
   const about = root.openDB("about", TABLE_OPTIONS);
   assertFormat(root, about, directory, layout);
   const entries = layout.tables.map((name) => [name, root.openDB(name, TABLE_OPTIONS)] as const);
-  const tables = Object.fromEntries([...entries, ["about", about]]) as Tables<Name>;
-  if (isMended) for (const table of Object.values<Table>(tables)) readAll(table);
-  return tables;
+  return Object.fromEntries([...entries, ["about", about]]) as Tables<Name>;
 }
 
 /**
- * A file that is shorter than it says is not read beyond its end, which would end the process: it is made longer, while
- * nobody else writes. What was there is then read as nothing, and found damaged; or else was not in use.
+ * A file may end before the last page that it speaks of, if that is not in use: then it is made longer, while nobody else
+ * writes. Otherwise it was cut short.
+ *
+ * @throws EarshotError `STORE_DAMAGED`
  */
-function mendEnd(directory: string): boolean {
-  const missing = missingEnd(directory);
-  if (missing !== undefined) truncateSync(storeFile(directory), missing.length);
-  return missing !== undefined;
-}
-
-function readAll(table: Table): void {
-  for (const { value } of table.getRange({})) value.length;
+function mendEnd(directory: string): void {
+  const head = readHead(directory);
+  if (head === undefined || head.size >= head.pages * head.pageBytes) return;
+  if (!isComplete(storeFile(directory), head.pageBytes, head.size))
+    throw failure("STORE_DAMAGED", "open", directory, `data.mdb is cut short; ${DAMAGE_REMEDY}`);
+  truncateSync(storeFile(directory), head.pages * head.pageBytes);
 }
 
 function assertFormat(root: Root, about: Table, directory: string, { kind, version }: Layout<string>): void {

@@ -2,7 +2,7 @@ import { EarshotError } from "../errors.js";
 import type { Environment } from "./environment.js";
 import type { Reason } from "./failure.js";
 import type { Journal } from "./journal.js";
-import { decodeRecord, type KeptMessage } from "./record.js";
+import { decodeHead, decodeRecord, type KeptMessage } from "./record.js";
 import type { Store } from "./store.js";
 
 /** A message that an outbox holds. */
@@ -157,6 +157,6 @@ function decodeLeniently(record: Buffer): KeptMessage {
   try {
     return decodeRecord(record);
   } catch {
-    return { id: "", key: "", headers: {}, postedAt: 0, dueAt: 0, expiresAt: 0, data: new Uint8Array() };
+    return { ...decodeHead(record), headers: {}, postedAt: 0, data: new Uint8Array() };
   }
 }

@@ -168,6 +168,12 @@ export class Store {
     return { ...message, id: this.#idOf(message, sequence) };
   }
 
+  /** The id of a message whose record may be damaged. */
+  idAt(sequence: number): string {
+    const record = this.#tables.messages.get(numberKey(sequence)) ?? Buffer.alloc(0);
+    return this.#idOf(decodeHead(record), sequence);
+  }
+
   get bytes(): number {
     return Ledger.read(this.#tables.about).bytes;
   }
@@ -255,7 +261,7 @@ export class Store {
     this.#ledger.deadBytes -= record.length + OVERHEAD_BYTES;
   }
 
-  #idOf(message: KeptMessage, sequence: number): string {
+  #idOf(message: Pick<KeptMessage, "id">, sequence: number): string {
     return message.id === "" ? `${this.#storeId}-${sequence.toString(36)}` : message.id;
   }
 

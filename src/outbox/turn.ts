@@ -10,6 +10,9 @@ const SOCKET = "turn.sock";
 const AGAIN_MS = 20;
 const MAX_AGAIN_MS = 1_000;
 
+/** Whether it ends is what matters. */
+const ONE_CONNECTION = { connectTimeoutMs: 5_000, reconnect: false };
+
 /** What the one whose turn it is does for the others. */
 export interface TurnHost {
   /** It is this process's turn from now on, until it is closed. */
@@ -156,7 +159,7 @@ export class Turn {
 
   async #follow(): Promise<Client | undefined> {
     try {
-      return await dial(this.#path);
+      return await dial(this.#path, ONE_CONNECTION);
     } catch (error) {
       if (error instanceof EarshotError && ["NO_SERVER", "CONNECTION_LOST"].includes(error.code)) return undefined;
       throw this.#explain(error);
