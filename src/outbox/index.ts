@@ -4,9 +4,11 @@
  *
  * @module earshot/outbox
  */
+export type { Deduplicator, Recorded } from "../peer/deduplication.js";
 export type { Counts } from "./counts.js";
 export type { OutboxEvents } from "./events.js";
 export type { Reason } from "./failure.js";
+export { type Inbox, type InboxOptions, inbox } from "./inbox.js";
 export { type DeadLetter, DeadLetters, type OutboxMessage } from "./letters.js";
 export type { OutboxOptions, PostOnlyOptions, PostOptions } from "./options.js";
 export { Outbox, type OutboxStats, openOutbox, type Posted } from "./outbox.js";

@@ -103,11 +103,12 @@ export class Journal {
   #withRoom(entries: readonly Entry[]): readonly Entry[] {
     const added = entries.reduce((sum, { bytes }) => sum + bytes, 0);
     if (added === 0) return entries;
+    const op = entries.find(({ bytes }) => bytes > 0)?.op ?? "post";
     try {
-      this.#environment.assertRoom("post", added, this.#book.bytes);
+      this.#environment.assertRoom(op, added, this.#book.bytes);
       return entries;
     } catch (error) {
-      const refusal = toStoreError(error, "post", this.#environment.directory);
+      const refusal = toStoreError(error, op, this.#environment.directory);
       for (const { bytes, reject } of entries) if (bytes > 0) reject(refusal);
       return entries.filter(({ bytes }) => bytes === 0);
     }
