@@ -25,7 +25,19 @@ function bundle(entry, outdir, options = {}) {
   });
 }
 
-const COMMANDS = ["listen", "send", "ping", "doctor", "describe", "call", "completion", "complete", "no-command"];
+const COMMANDS = [
+  "listen",
+  "send",
+  "ping",
+  "doctor",
+  "describe",
+  "call",
+  "post",
+  "outbox",
+  "completion",
+  "complete",
+  "no-command",
+];
 const commands = {
   name: "commands",
   setup({ onResolve }) {

@@ -10,5 +10,6 @@ export type { OutboxEvents } from "./events.js";
 export type { Reason } from "./failure.js";
 export { type Inbox, type InboxOptions, inbox } from "./inbox.js";
 export { type DeadLetter, DeadLetters, type OutboxMessage } from "./letters.js";
+export { openOutbox } from "./open.js";
 export type { OutboxOptions, PostOnlyOptions, PostOptions } from "./options.js";
-export { Outbox, type OutboxStats, openOutbox, type Posted } from "./outbox.js";
+export { Outbox, type OutboxStats, type Posted } from "./outbox.js";

@@ -1,28 +1,17 @@
-import { parseAddress } from "../address.js";
 import { type EarshotError, failure } from "../errors.js";
-import { type CloseOptions, checkChoice, checkGrace, checkLogger } from "../peer/options.js";
+import { type CloseOptions, checkGrace } from "../peer/options.js";
 import { checkBody, type WaitOptions } from "../peer/pending.js";
 import { Calendar } from "./calendar.js";
-import { type Clock, SYSTEM_CLOCK } from "./clock.js";
+import type { Clock } from "./clock.js";
 import type { Counts } from "./counts.js";
 import { Deliverer } from "./deliverer.js";
-import { DialedWay } from "./dialed-way.js";
-import { Environment } from "./environment.js";
-import { Events, type Listener, type OutboxEvents } from "./events.js";
+import type { Environment } from "./environment.js";
+import type { Events, Listener, OutboxEvents } from "./events.js";
 import { Journal } from "./journal.js";
 import { DeadLetters, type OutboxMessage, pendingMessage, pendingMessages } from "./letters.js";
 import { limited } from "./limit.js";
-import {
-  checkPositive,
-  checkPost,
-  checkWork,
-  DEFAULT_MAX_BYTES,
-  type OutboxOptions,
-  type PostOnlyOptions,
-  type PostOptions,
-  refuse,
-} from "./options.js";
-import { OUTBOX_LAYOUT, Store } from "./store.js";
+import { checkPost, type PostOptions, type WorkOptions } from "./options.js";
+import type { OUTBOX_LAYOUT, Store } from "./store.js";
 import { Turn } from "./turn.js";
 import type { Way } from "./way.js";
 
@@ -40,66 +29,17 @@ export interface OutboxStats extends Counts {
   readonly isDelivering: boolean;
 }
 
-/** What tests give. */
-export interface Parts {
-  readonly way?: Way;
-  readonly clock?: Clock;
-}
+/** Who posts and dies before it can tell is found out about all the same. */
+const LOOK_MS = 1_000;
 
-/**
- * Opens a directory in which messages are kept until the server has acknowledged them, and delivers them. Several processes
- * may open the same; one of them delivers, and when it ends, in whatever way, another goes on.
- *
- * @param directory is made if it is not there, for this user alone
- * @returns an outbox, which whoever opened it closes
- * @throws EarshotError `UNSUPPORTED` (the package lmdb is missing), `PERMISSION_DENIED`, `UNSAFE_DIRECTORY`,
- * `STORE_FULL`, `STORE_DAMAGED`, `VERSION_MISMATCH` (a newer earshot made it), `INVALID_ARGUMENT`, `INVALID_ADDRESS`, ...
- * @example
- * await using outbox = await openOutbox("/var/lib/app/outbox", { address: "/run/app.sock" });
- * const { id } = await outbox.post("an order", { key: "customer 7" }); // it is on disk
- * await outbox.flush(); // everything is delivered, or a dead letter
- */
-export function openOutbox(directory: string, options: OutboxOptions | PostOnlyOptions): Promise<Outbox> {
-  return openWith(directory, options, {});
-}
-
-/** The same, with parts that tests give. */
-export async function openWith(
-  directory: string,
-  options: OutboxOptions | PostOnlyOptions,
-  parts: Parts,
-): Promise<Outbox> {
-  if (typeof directory !== "string" || directory === "") refuse("directory", directory, "a path");
-  if (typeof options !== "object" || options === null) refuse("options", options, "an object with an address");
-  const work = checkWork(options);
-  const maxBytes = checkPositive("maxBytes", options.maxBytes ?? DEFAULT_MAX_BYTES);
-  const durability = checkChoice("durability", options.durability, ["process", "power"]);
-  const logger = checkLogger(options.logger);
-  const events = new Events((error) => logger.error({ directory, error }, "an outbox's listener failed"));
-  const mayDeliver = options.deliver !== false;
-  const { address = "" } = options;
-  if (mayDeliver) parseAddress(address);
-  const environment = await Environment.open(directory, OUTBOX_LAYOUT);
-  const store = new Store(environment.tables, maxBytes);
-  const { clock = SYSTEM_CLOCK, way = new DialedWay(address, { ...options.dial }) } = parts;
-  const outbox = new Outbox({ environment, store, events, clock, way, work, needsSync: durability === "power" });
-  events.add("trouble", ({ error }) => logger.error({ directory, error }, "an outbox has trouble"));
-  try {
-    await outbox.start(mayDeliver);
-  } catch (error) {
-    await outbox.close({ graceMs: 0 });
-    throw error;
-  }
-  return outbox;
-}
-
-interface Facilities {
+/** What an outbox is made of. */
+export interface Facilities {
   readonly environment: Environment<(typeof OUTBOX_LAYOUT)["tables"][number]>;
   readonly store: Store;
   readonly events: Events;
   readonly clock: Clock;
   readonly way: Way;
-  readonly work: ReturnType<typeof checkWork>;
+  readonly work: WorkOptions;
   readonly needsSync: boolean;
 }
 
@@ -120,6 +60,7 @@ export class Outbox implements AsyncDisposable {
   readonly #turn: Turn;
   readonly #abort = new AbortController();
   #onProgress: (() => void)[] = [];
+  #cancelLook: () => void = () => {};
   #closing: Promise<void> | undefined;
 
   /** @internal use `openOutbox` */
@@ -235,6 +176,7 @@ export class Outbox implements AsyncDisposable {
 
   async #close(graceMs: number): Promise<void> {
     this.#calendar.stop();
+    this.#cancelLook();
     this.#abort.abort();
     await this.#deliverer.close(graceMs);
     await this.#journal.idle;
@@ -273,15 +215,26 @@ export class Outbox implements AsyncDisposable {
         this.#deliverer.start();
         this.#calendar.start();
         this.#goOn();
+        this.#lookAgain();
       },
-      onWake: () => {
-        this.#environment.refresh();
-        this.#deliverer.pump();
-        this.#calendar.look();
-      },
+      onWake: () => this.#look(),
       onFlush: (signal: AbortSignal) => this.#flush(AbortSignal.any([signal, this.#abort.signal])),
       onTrouble: (error: EarshotError) => this.#events.emit("trouble", { error }),
     };
+  }
+
+  #look(): void {
+    if (this.#closing !== undefined) return;
+    this.#environment.refresh();
+    this.#deliverer.pump();
+    this.#calendar.look();
+  }
+
+  #lookAgain(): void {
+    this.#cancelLook = this.#clock.after(LOOK_MS, () => {
+      this.#look();
+      if (this.#closing === undefined) this.#lookAgain();
+    });
   }
 
   #assertOpen(op: "open" | "post"): void {

@@ -9,6 +9,7 @@ const SOCKET = "turn.sock";
 /** How soon to look again when the one who had the turn is gone, and nobody has it yet; at random, so that they part. */
 const AGAIN_MS = 20;
 const MAX_AGAIN_MS = 1_000;
+const TELL_MS = 1_000;
 
 /** Whether it ends is what matters. */
 const ONE_CONNECTION = { connectTimeoutMs: 5_000, reconnect: false };
@@ -46,6 +47,8 @@ export class Turn {
   #mayOwn = false;
   #failures = 0;
   #wake: "none" | "sending" | "again" = "none";
+  /** What a process that never has the turn still has to tell. */
+  #telling: Promise<void> = Promise.resolve();
 
   constructor(directory: string, host: TurnHost, clock: Clock) {
     this.#directory = directory;
@@ -80,7 +83,7 @@ export class Turn {
       return;
     }
     this.#wake = "sending";
-    void this.#sendWake(state.client);
+    this.#telling = this.#sendWake(state.client);
   }
 
   /** Resolves when nothing is pending, says the one whose turn it is; or else some time later. */
@@ -101,11 +104,24 @@ export class Turn {
   }
 
   async close(): Promise<void> {
+    await this.#tellAll();
     const state = this.#state;
     this.#state = { is: "closed" };
     if (state.is === "own") await state.server.close({ graceMs: 0 });
     if (state.is === "others") await state.client.close({ graceMs: 0 });
     if (state.is === "seeking") state.cancel();
+  }
+
+  /** What was posted by a process that ends at once shall be known all the same; but nobody is waited for long. */
+  async #tellAll(): Promise<void> {
+    if (this.#mayOwn) return;
+    let cancel: () => void = () => {};
+    const late = new Promise<void>((resolve) => {
+      cancel = this.#clock.after(TELL_MS, resolve);
+    });
+    const told = this.#telling.then(() => this.#telling);
+    await Promise.race([told, late]);
+    cancel();
   }
 
   get #isClosed(): boolean {
@@ -186,7 +202,7 @@ export class Turn {
   #seekNow(): void {
     if (this.#isClosed) return;
     this.#state = { is: "seeking", cancel() {} };
-    this.#seek().catch((error: unknown) => {
+    this.#telling = this.#seek().catch((error: unknown) => {
       if (this.#isClosed) return;
       if (error instanceof EarshotError) this.#host.onTrouble(error);
       this.#seekLater(Math.min(AGAIN_MS * 2 ** ++this.#failures, MAX_AGAIN_MS));

@@ -3,7 +3,7 @@ import { existsSync, readFileSync, symlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { openOutbox } from "../../src/outbox/outbox.js";
+import { openOutbox } from "../../src/outbox/open.js";
 import { Child, until } from "../support/children.js";
 import { compileFixture } from "../support/starter.js";
 import { temporaryDirectory } from "../support/temp.js";

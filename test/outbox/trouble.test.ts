@@ -18,8 +18,9 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { EarshotError } from "../../src/errors.js";
 import { Environment } from "../../src/outbox/environment.js";
+import { openOutbox } from "../../src/outbox/open.js";
 import type { OutboxOptions } from "../../src/outbox/options.js";
-import { type Outbox, openOutbox } from "../../src/outbox/outbox.js";
+import type { Outbox } from "../../src/outbox/outbox.js";
 import { temporaryDirectory } from "../support/temp.js";
 import { next, rig, serverAway, settled } from "./support.js";
 
