@@ -13,6 +13,7 @@
 #include <limits.h>
 #include <node_api.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -47,11 +48,17 @@
 /* How often one event may bring data before other handles have their turn, as in libuv's own streams. */
 #define MAX_READS 32
 #define WOULD_BLOCK (-1)
+/* What `onReady` answers to be called again without looking whether there is more. */
+#define AT_ONCE (-1)
+/* How long one event may go on bringing more before timers have their turn. */
+#define MAX_RUN_NS 500000
 #define MAX_ARGS 4
 
 struct instance {
   napi_env env;
   napi_ref on_ready;
+  /* What is looked for is read to here. */
+  napi_ref look_buffer;
   /* By descriptor; NULL where it is not ours. */
   struct handle **handles;
   int capacity;
@@ -70,6 +77,10 @@ struct handle {
   bool has_poll;
   bool is_closed;
   bool is_watched_for_reading;
+  /* Of a read that nobody has been told of. */
+  int error;
+  /* When its owner was last done with it, by uv_hrtime. */
+  uint64_t idle_since;
 };
 
 /* ---- errors and values ---- */
@@ -208,6 +219,7 @@ static void on_teardown(napi_async_cleanup_hook_handle hook, void *data) {
     if (instance->handles[descriptor] != NULL) close_handle(instance->handles[descriptor]);
   }
   if (instance->on_ready != NULL) napi_delete_reference(instance->env, instance->on_ready);
+  if (instance->look_buffer != NULL) napi_delete_reference(instance->env, instance->look_buffer);
   finish_if_ended(instance);
 }
 
@@ -336,6 +348,25 @@ static int take_received(struct instance *instance, struct msghdr *message) {
   return error;
 }
 
+/*
+ * Returns how many bytes came, 0 at the end, WOULD_BLOCK, or below that `-1 - bytes` where descriptors came with them: told
+ * apart by the sign, so that all that comes without needs no second call. Sets `error` to 0 or an error number.
+ */
+static int receive(struct instance *instance, struct handle *handle, struct iovec *parts, size_t count_parts, int *error) {
+  union control control;
+  struct msghdr message = {
+      .msg_iov = parts, .msg_iovlen = count_parts, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
+  ssize_t count;
+  do count = recvmsg(handle->descriptor, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  while (count < 0 && errno == EINTR);
+  *error = count < 0 && errno != EAGAIN ? errno : 0;
+  if (count < 0) return WOULD_BLOCK;
+  if (message.msg_controllen > 0 || (message.msg_flags & MSG_CTRUNC) != 0) *error = take_received(instance, &message);
+  /* An empty datagram, or no room for bytes: the answer could not be told from others. */
+  if (count == 0) close_received(instance);
+  return instance->received_count > 0 ? WOULD_BLOCK - (int)count : (int)count;
+}
+
 static napi_value read_socket(napi_env env, napi_callback_info info) {
   napi_value args[MAX_ARGS];
   struct instance *instance;
@@ -354,21 +385,11 @@ static napi_value read_socket(napi_env env, napi_callback_info info) {
     napi_throw_error(env, "ERR_INVALID_STATE", "the descriptors of the read before were not taken");
     return NULL;
   }
-  union control control;
-  struct msghdr message = {
-      .msg_iov = parts, .msg_iovlen = count_parts, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
-  ssize_t count;
-  do count = recvmsg(handle->descriptor, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-  while (count < 0 && errno == EINTR);
-  if (count < 0) return errno == EAGAIN ? from_int(env, WOULD_BLOCK) : throw_system(env, "recvmsg", errno);
-  if (message.msg_controllen > 0 || (message.msg_flags & MSG_CTRUNC) != 0) {
-    int error = take_received(instance, &message);
-    if (error != 0) return throw_system(env, "recvmsg", error);
-  }
-  /* An empty datagram, or no room for bytes: the answer could not be told from others. */
-  if (count == 0) close_received(instance);
-  /* What comes with descriptors is told apart by its sign: no second call for all that comes without. */
-  return from_int(env, instance->received_count > 0 ? WOULD_BLOCK - (int)count : (int)count);
+  /* What failed while it was looked for is told here, where it is caught. */
+  int error = handle->error;
+  handle->error = 0;
+  int count = error != 0 ? WOULD_BLOCK : receive(instance, handle, parts, count_parts, &error);
+  return error == 0 ? from_int(env, count) : throw_system(env, "recvmsg", error);
 }
 
 static napi_value take_descriptors(napi_env env, napi_callback_info info) {
@@ -417,10 +438,17 @@ static napi_value write_socket(napi_env env, napi_callback_info info) {
   napi_valuetype type;
   if (!read_arguments(env, info, args, &instance) || napi_typeof(env, args[2], &type) != napi_ok) return NULL;
   if (type != napi_undefined && !put_descriptors(env, args[2], &message, control.bytes)) return NULL;
-  if (napi_get_array_length(env, args[1], &count) != napi_ok) return throw_argument(env, "an array is needed");
-  if (count > MAX_CHUNKS) count = MAX_CHUNKS;
-  for (uint32_t index = 0; index < count; index++) {
-    if (napi_get_element(env, args[1], index, &values[index]) != napi_ok) return NULL;
+  bool is_one;
+  if (napi_is_typedarray(env, args[1], &is_one) != napi_ok) return NULL;
+  if (is_one) {
+    count = 1;
+    values[0] = args[1];
+  } else {
+    if (napi_get_array_length(env, args[1], &count) != napi_ok) return throw_argument(env, "an array is needed");
+    if (count > MAX_CHUNKS) count = MAX_CHUNKS;
+    for (uint32_t index = 0; index < count; index++) {
+      if (napi_get_element(env, args[1], index, &values[index]) != napi_ok) return NULL;
+    }
   }
   /* Elements may have run the caller's getters: what can be closed or freed is looked at only now. */
   struct handle *handle = read_handle(env, instance, args[0], "sendmsg");
@@ -430,7 +458,11 @@ static napi_value write_socket(napi_env env, napi_callback_info info) {
   }
   message.msg_iovlen = count;
   ssize_t written;
-  do written = sendmsg(handle->descriptor, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+  do {
+    written = count == 1 && message.msg_control == NULL
+                  ? send(handle->descriptor, chunks[0].iov_base, chunks[0].iov_len, MSG_DONTWAIT | MSG_NOSIGNAL)
+                  : sendmsg(handle->descriptor, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+  }
   while (written < 0 && errno == EINTR);
   if (written < 0) return errno == EAGAIN ? from_int(env, WOULD_BLOCK) : throw_system(env, "sendmsg", errno);
   return from_int(env, (int)written);
@@ -458,41 +490,88 @@ static napi_value set_send_buffer(napi_env env, napi_callback_info info) {
 
 /* ---- readiness ---- */
 
-/* Returns true when the owner wants to be asked again at once. */
-static bool call_ready(struct instance *instance, int descriptor, int events) {
+/*
+ * Returns what the owner wants next: AT_ONCE, nothing, or for so many microseconds to be told of more.
+ *
+ * @param count what `receive` brought, or WOULD_BLOCK when nothing was read
+ */
+static int call_ready(struct instance *instance, int descriptor, int events, double idle, int count) {
   napi_env env = instance->env;
-  napi_value callback, receiver, args[2], result, error;
-  bool again = false;
-  if (napi_get_reference_value(env, instance->on_ready, &callback) != napi_ok) return false;
-  if (napi_get_global(env, &receiver) != napi_ok) return false;
-  if (napi_create_int32(env, descriptor, &args[0]) != napi_ok) return false;
-  if (napi_create_int32(env, events, &args[1]) != napi_ok) return false;
-  napi_status status = napi_make_callback(env, NULL, receiver, callback, 2, args, &result);
-  if (status == napi_ok) return napi_get_value_bool(env, result, &again) == napi_ok && again;
-  /* As with every callback of Node's: what nobody caught is the process's `uncaughtException`. */
-  if (status == napi_pending_exception && napi_get_and_clear_last_exception(env, &error) == napi_ok) {
-    napi_fatal_exception(env, error);
+  napi_handle_scope scope;
+  napi_value callback, receiver, args[4], result, error;
+  int next = 0;
+  if (napi_open_handle_scope(env, &scope) != napi_ok) return 0;
+  if (napi_get_reference_value(env, instance->on_ready, &callback) == napi_ok &&
+      napi_get_global(env, &receiver) == napi_ok && napi_create_int32(env, descriptor, &args[0]) == napi_ok &&
+      napi_create_int32(env, events, &args[1]) == napi_ok && napi_create_double(env, idle, &args[2]) == napi_ok &&
+      napi_create_int32(env, count, &args[3]) == napi_ok) {
+    napi_status status = napi_make_callback(env, NULL, receiver, callback, 4, args, &result);
+    if (status == napi_ok && napi_get_value_int32(env, result, &next) != napi_ok) next = 0;
+    /* As with every callback of Node's: what nobody caught is the process's `uncaughtException`. */
+    if (status == napi_pending_exception && napi_get_and_clear_last_exception(env, &error) == napi_ok) {
+      napi_fatal_exception(env, error);
+    }
   }
+  napi_close_handle_scope(env, scope);
+  return next;
+}
+
+/* Where to read what is looked for; false when there is none. */
+static bool find_look_buffer(struct instance *instance, struct iovec *buffer) {
+  napi_handle_scope scope;
+  napi_value value;
+  if (napi_open_handle_scope(instance->env, &scope) != napi_ok) return false;
+  bool is_found = napi_get_reference_value(instance->env, instance->look_buffer, &value) == napi_ok &&
+                  read_bytes(instance->env, value, &buffer->iov_base, &buffer->iov_len) && buffer->iov_len > 0;
+  napi_close_handle_scope(instance->env, scope);
+  return is_found;
+}
+
+/*
+ * Waits awake until something has come, and reads it. Gives the processor to whoever else can use it, as the other side
+ * may, and comes back at once when the event loop has anything else to do. Returns whether the owner is to be told.
+ */
+static bool look(struct handle *handle, uint64_t until, int *count) {
+  struct instance *instance = handle->instance;
+  struct pollfd loop = {.fd = uv_backend_fd(handle->poll.loop), .events = POLLIN};
+  struct iovec buffer;
+  if (uv_backend_timeout(handle->poll.loop) == 0 || instance->received_count > 0) return false;
+  if (!find_look_buffer(instance, &buffer)) return false;
+  do {
+    sched_yield();
+    *count = receive(instance, handle, &buffer, 1, &handle->error);
+    if (*count != WOULD_BLOCK || handle->error != 0) return true;
+    /* Looked at before, it would always have this socket to tell of. */
+    if (poll(&loop, 1, 0) != 0) return false;
+  } while (uv_hrtime() < until);
   return false;
 }
 
-static void on_poll(uv_poll_t *poll, int status, int events) {
-  struct handle *handle = poll->data;
+static void on_poll(uv_poll_t *poller, int status, int events) {
+  struct handle *handle = poller->data;
   struct instance *instance = handle->instance;
   /* libuv has stopped watching because of an error, which reading or writing will name. */
   if (status < 0) {
     events = 0;
     handle->is_watched_for_reading = false;
   }
-  bool again = true;
-  for (int turn = 0; again && turn < MAX_READS; turn++) {
-    napi_handle_scope scope;
-    if (napi_open_handle_scope(instance->env, &scope) != napi_ok) return;
-    again = call_ready(instance, handle->descriptor, events);
-    napi_close_handle_scope(instance->env, scope);
-    again = again && !handle->is_closed && handle->is_watched_for_reading;
+  int count = WOULD_BLOCK;
+  uint64_t now = uv_hrtime();
+  uint64_t end = now + MAX_RUN_NS;
+  for (int turn = 0; turn < MAX_READS; turn++) {
+    int next = call_ready(instance, handle->descriptor, events, (now - handle->idle_since) / 1e3, count);
+    if (handle->is_closed) return;
+    if (next == 0 || !handle->is_watched_for_reading) break;
     events = UV_READABLE;
+    count = WOULD_BLOCK;
+    if (next == AT_ONCE) continue;
+    now = handle->idle_since = uv_hrtime();
+    /* Timers and all others have their turn now and then, however much there is to find. */
+    if (now >= end || !look(handle, now + (uint64_t)next * 1000, &count)) return;
+    turn = 0;
+    now = uv_hrtime();
   }
+  handle->idle_since = uv_hrtime();
 }
 
 static napi_value on_ready(napi_env env, napi_callback_info info) {
@@ -503,7 +582,13 @@ static napi_value on_ready(napi_env env, napi_callback_info info) {
   if (napi_typeof(env, args[0], &type) != napi_ok || type != napi_function || instance->on_ready != NULL) {
     return throw_argument(env, "a function is needed, once");
   }
-  if (napi_create_reference(env, args[0], 1, &instance->on_ready) != napi_ok) throw_system(env, "onReady", ENOMEM);
+  void *bytes;
+  size_t length;
+  if (!read_bytes(env, args[1], &bytes, &length)) return NULL;
+  if (napi_create_reference(env, args[0], 1, &instance->on_ready) != napi_ok ||
+      napi_create_reference(env, args[1], 1, &instance->look_buffer) != napi_ok) {
+    return throw_system(env, "onReady", ENOMEM);
+  }
   return NULL;
 }
 

@@ -18,8 +18,10 @@ import {
   checkChoice,
   checkGrace,
   checkSignal,
+  checkSpin,
   LISTEN_DEFAULTS,
   type Logger,
+  type Spin,
   withDefaults,
 } from "./options.js";
 import type { StreamedMessage } from "./streamed-message.js";
@@ -96,6 +98,8 @@ export interface ListenOptions {
    * `"auto"`: the addon where it loads.
    */
   readonly transport?: "auto" | "native" | "net" | undefined;
+  /** Whether to stay awake for a moment while a conversation goes on; default `"auto"`. Needs the native addon. */
+  readonly spin?: Spin | undefined;
   /**
    * Whether to tell the service manager, where `NOTIFY_SOCKET` is set, that the service is ready when this server listens,
    * and that it stops when the last server of the process begins to close; between, its watchdog gets signs of life.
@@ -203,6 +207,7 @@ export async function listen(
   const listenOptions = {
     mode: numbers.mode,
     backlog: numbers.backlog,
+    spinUs: checkSpin(options.spin),
     onTransport: (transport: Transport) => acceptor.accept(transport),
     onError: (error: EarshotError) => acceptor.logger.error({ error }, "the listening socket failed"),
   };
