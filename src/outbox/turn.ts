@@ -12,7 +12,7 @@ const MAX_AGAIN_MS = 1_000;
 const TELL_MS = 1_000;
 
 /** Whether it ends is what matters. */
-const ONE_CONNECTION = { connectTimeoutMs: 5_000, reconnect: false };
+const ONE_CONNECTION = { connectTimeoutMs: 5_000, reconnect: false } as const;
 
 /** What the one whose turn it is does for the others. */
 export interface TurnHost {
