@@ -68,6 +68,8 @@ export interface ErrorDetails {
   readonly issues?: readonly Issue[] | undefined;
   /** What a declared error says. */
   readonly data?: unknown;
+  /** When to come back, in milliseconds. */
+  readonly retryAfterMs?: number | undefined;
 }
 
 /** The only error class that earshot throws or rejects with. */
@@ -93,6 +95,8 @@ export class EarshotError extends Error {
   readonly issues: readonly Issue[] | undefined;
   /** With `PROCEDURE_FAILED`: what the declared error says; `isError` knows its type. */
   readonly data: unknown;
+  /** With `OVERLOADED`: after how long it may be worth trying again, in milliseconds, if the other side says. */
+  readonly retryAfterMs: number | undefined;
 
   /** For earshot itself; programs only catch it. */
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
@@ -105,6 +109,7 @@ export class EarshotError extends Error {
     this.procedure = details.procedure;
     this.issues = details.issues;
     this.data = details.data;
+    this.retryAfterMs = details.retryAfterMs;
   }
 }
 
@@ -158,6 +163,12 @@ export function failure(
   const place = JSON.stringify(address);
   const what = details.procedure === undefined ? place : `${details.procedure} at ${place}`;
   return new EarshotError(code, `${ACTIONS[op]} ${what}: ${fact}`, { ...details, op, address });
+}
+
+/** What an error says besides what was being done, and where: for an error of something else that failed because of it. */
+export function factOf({ op, address, message }: EarshotError): string {
+  const prefix = op === undefined || address === undefined ? "" : `${ACTIONS[op]} ${JSON.stringify(address)}: `;
+  return message.startsWith(prefix) ? message.slice(prefix.length) : message;
 }
 
 /**

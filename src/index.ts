@@ -15,13 +15,17 @@ export {
 export { type Descriptor, Message } from "./message.js";
 export { type Allow, anyUser, groups, sameUser, users } from "./peer/allow.js";
 export type { Chunks } from "./peer/chunks.js";
-export { Client, type Pong, type SendOptions, type StreamSendOptions } from "./peer/client.js";
+export { Client, type Pong } from "./peer/client.js";
+export type { ClientState, ReconnectOptions, Retry } from "./peer/client-state.js";
 export { Context, type Peer } from "./peer/context.js";
+export type { DeduplicateOptions, Deduplicator, Recorded } from "./peer/deduplication.js";
 export { type DialOptions, dial } from "./peer/dial.js";
 export type { Duplex } from "./peer/duplex.js";
 export { type Answer, type Examination, type ExamineOptions, examine } from "./peer/examine.js";
+export type { MetaOptions } from "./peer/meta.js";
 export type { App, CloseOptions, Logger, Spin } from "./peer/options.js";
 export type { WaitOptions } from "./peer/pending.js";
+export type { OpenOptions, SendOptions, StreamSendOptions } from "./peer/send-options.js";
 export {
   type FullReply,
   type Handler,

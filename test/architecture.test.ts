@@ -39,6 +39,7 @@ const MAY_WAIT: Readonly<Record<string, string>> = {
   "src/peer/alarm.ts": "the one timer of a connection",
   "src/peer/connection.ts": "the end of a turn",
   "src/peer/plain-channel.ts": "how long a message may wait for its connection",
+  "src/peer/time.ts": "the timers of a client that waits for its server",
   "src/peer/notify.ts": "signs of life for the service manager, and when to tell again what its queue had no place for",
   "src/peer/acceptor.ts": "how long closing may take",
   "src/contract/item-writer.ts": "the end of a turn, when its items leave",

@@ -96,6 +96,10 @@ Options:
                           whose closing of the connection counts as acknowledgement, and as an empty reply
   --timeout-ms N          give up after so long, all of the message and the reply included, from when there is
                           something to send; default 5000 to connect, then no limit
+  --retry unsent|idempotent  wait for a server instead of failing without one, for --timeout-ms at most; "unsent" sends
+                          again only what surely nobody has handled, "idempotent" also what may have been, with an id by
+                          which the server knows it. What comes from standard input bit by bit is sent once
+  --id ID                 what the message is known by: a server that has handled it repeats the reply it gave then
   --max-message-bytes N   the largest reply, and the largest message from standard input; default no limit, but 67108864
                           for a reply with --json and for what is typed
   --quiet                 nothing on standard error but errors
@@ -114,6 +118,7 @@ Examples:
   earshot send /run/user/1000/log.sock < report.pdf
   tar c music | earshot send backup
   date | earshot send demo --timeout-ms 1000 || echo "not sent: $?"
+  earshot send jobs 'work' --retry idempotent --timeout-ms 60000
 
 ${EXIT_CODES}
 `;

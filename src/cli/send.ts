@@ -11,6 +11,8 @@ const OPTIONS = {
   ...COMMON_OPTIONS,
   wire: { type: "string" },
   "max-message-bytes": { type: "string" },
+  retry: { type: "string" },
+  id: { type: "string" },
 } as const;
 
 /** `earshot send ADDRESS [MESSAGE]` */
@@ -22,17 +24,21 @@ export async function run(args: readonly string[]): Promise<ExitCode> {
   const wire = readChoice("send", "wire", values.wire, ["framed", "plain"]);
   const maxMessageBytes = readBytes("send", "max-message-bytes", values["max-message-bytes"]);
   const limit = readTimeout("send", values["timeout-ms"]);
+  const retry = readChoice("send", "retry", values.retry, ["unsent", "idempotent"]) ?? false;
+  const { id } = values;
   const { json: isJson = false, quiet: isQuiet = false } = values;
   const logger = values.verbose ? (await import("./log.js")).stderrLogger("debug", isJson) : undefined;
 
   // Before the connection: a server does not wait long for one that says nothing.
   const input = text === undefined ? await openInput(maxMessageBytes, !isQuiet && !isJson) : undefined;
   const time = new TimeLimit(limit);
-  const client = await dial(address, { wire, maxMessageBytes, logger, connectTimeoutMs: limit });
+  const connect = retry === false ? "eager" : "lazy";
+  const client = await dial(address, { wire, maxMessageBytes, logger, connectTimeoutMs: limit, connect, retry });
   try {
     const message = text ?? (await input?.message()) ?? "";
-    if (isJson) await describe(await client.send(message, { timeoutMs: time.leftMs }));
-    else await print(await client.send(message, { timeoutMs: time.leftMs, body: "stream" }), maxMessageBytes);
+    const options = { timeoutMs: time.leftMs, id };
+    if (isJson) await describe(await client.send(message, options));
+    else await print(await client.send(message, { ...options, body: "stream" }), maxMessageBytes);
   } catch (error) {
     throw input?.failure ?? error;
   } finally {
@@ -45,7 +51,7 @@ export async function run(args: readonly string[]): Promise<ExitCode> {
 async function openInput(maxBytes: number | undefined, mayHint: boolean): Promise<Input> {
   const { Input } = await import("./input.js");
   const refuse = (limit: number, delivery: Delivery) => tooLarge("send standard input", limit, delivery);
-  return await Input.open(process.stdin, { maxBytes, mayHint, refuse });
+  return await Input.open({ maxBytes, mayHint, refuse });
 }
 
 async function describe(reply: Message): Promise<void> {

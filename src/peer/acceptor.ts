@@ -9,11 +9,13 @@ import { type Allow, refusalOf } from "./allow.js";
 import { Budget } from "./budget.js";
 import { Connection } from "./connection.js";
 import type { ConnectionOwner, ConnectionSetup } from "./connection-setup.js";
+import { checkDeduplicate } from "./deduplication.js";
 import { type DescriptorTable, duplicateAll } from "./descriptor.js";
 import { DirectHandling } from "./direct-handling.js";
 import { HandOver } from "./hand-over.js";
 import { Handling } from "./handling.js";
 import type { Notifier } from "./notify.js";
+import { Once } from "./once.js";
 import {
   checkApp,
   checkChoice,
@@ -39,6 +41,8 @@ export class Acceptor implements ConnectionOwner {
   readonly logger: Logger;
   #address: string;
   readonly #handling: Handling | DirectHandling;
+  /** For messages that have an id, unless all are handled as they come. */
+  readonly #once: Once | undefined;
   /** Nobody is asked for when it is missing: the mode of the socket file alone decides. */
   readonly #allow: Allow | undefined;
   readonly #maxConnections: number;
@@ -92,6 +96,7 @@ export class Acceptor implements ConnectionOwner {
       contract === undefined
         ? new Handling(handler, () => this.#address, this.#setup, this.logger)
         : new DirectHandling(contract.answer, () => this.#address);
+    this.#once = this.#onceFor(options);
     const canHandOver = options.handOver !== false;
     this.#handOver = new HandOver(
       () => (canHandOver && this.#phase === "open" ? this.#listener : undefined),
@@ -101,6 +106,14 @@ export class Acceptor implements ConnectionOwner {
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
     });
+  }
+
+  #onceFor({ deduplicate }: Pick<ListenOptions, "deduplicate">): Once | undefined {
+    const memory = checkDeduplicate(deduplicate);
+    if (memory === undefined) return undefined;
+    const { bodies } = this.#setup;
+    const takeBack = (message: Message) => bodies?.takeBack(message, "");
+    return new Once({ memory, handling: this.#handling, takeBack, logger: this.logger });
   }
 
   get connectionCount(): number {
@@ -172,7 +185,9 @@ export class Acceptor implements ConnectionOwner {
 
   onExchange(connection: Connection, exchange: Exchange): void {
     const { message } = exchange;
+    const id = exchange.meta?.id;
     if (exchange.isSystem && message !== undefined) this.#answerSystem(connection, exchange, message);
+    else if (id !== undefined && this.#once !== undefined) this.#once.handle(connection, exchange, id);
     else this.#handling.handle(connection, exchange);
   }
 

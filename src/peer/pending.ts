@@ -1,4 +1,4 @@
-import { type Delivery, EarshotError, type ErrorCode, failure, type Operation } from "../errors.js";
+import { type Delivery, EarshotError, type ErrorCode, factOf, failure, type Operation } from "../errors.js";
 import { type Descriptor, Message } from "../message.js";
 import type { IncomingStream } from "../session/incoming-stream.js";
 import { type Body, type FailureDetails, Request } from "../session/session.js";
@@ -89,15 +89,19 @@ export class Pending extends Request {
     for (const descriptor of this.descriptors) this.#origin.table?.close(descriptor);
     this.descriptors = [];
     const cause = code === "CANCELLED" && signal?.aborted ? signal.reason : details.cause;
-    const { remoteCode } = details;
+    const { remoteCode, retryAfterMs } = details;
     const { op, address, procedure } = this.#origin;
-    return failure(code, op, address, this.#explain(code, fact), { delivery, cause, remoteCode, procedure });
+    const more = { delivery, cause, remoteCode, procedure, retryAfterMs };
+    return failure(code, op, address, this.#explain(code, fact, cause), more);
   }
 
-  #explain(code: ErrorCode, fact: string): string {
-    // Without a time of its own, it is the connection that took too long.
+  #explain(code: ErrorCode, fact: string, cause: unknown): string {
+    // With a fact, it is not its own time that is over.
     const { timeoutMs = 0 } = this.#limit ?? {};
-    if (code === "TIMEOUT") return timeoutMs > 0 ? `no reply within ${timeoutMs} ms` : fact;
+    if (code === "TIMEOUT" && fact === "" && timeoutMs > 0) {
+      const why = cause instanceof EarshotError ? `: ${factOf(cause)}` : "";
+      return `no reply within ${timeoutMs} ms${why}`;
+    }
     if (code === "CANCELLED") return fact === "" ? "its signal was aborted" : fact;
     if (code === "HANDLER_FAILED") return `the handler failed: ${fact}`;
     return fact;

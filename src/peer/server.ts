@@ -9,6 +9,7 @@ import { Acceptor } from "./acceptor.js";
 import { type Allow, checkAllow, sameUser } from "./allow.js";
 import type { Chunks } from "./chunks.js";
 import type { Context } from "./context.js";
+import type { DeduplicateOptions, Deduplicator } from "./deduplication.js";
 import type { ServedContract } from "./direct-handling.js";
 import { inherit } from "./hand-over.js";
 import { findNotifier, type Notifier } from "./notify.js";
@@ -123,6 +124,13 @@ export interface ListenOptions {
   readonly takeOver?: boolean | undefined;
   /** Whether another process of the same user may take over from this one; default `true`. */
   readonly handOver?: boolean | undefined;
+  /**
+   * How to know messages that come again: those that their sender gave an id. One that was handled is answered with the reply
+   * that it got then, and one that is being handled is not handled a second time. Default: in memory, 10,000 ids with
+   * 16 MiB of replies for 10 minutes; other limits; a memory of your own, which its maker closes; or `false`: each is handled
+   * as it comes. Replies that are streams or bring open files are not remembered. Framed wire only.
+   */
+  readonly deduplicate?: Deduplicator | DeduplicateOptions | false | undefined;
   /** Closes the server, with the default grace, when it aborts. */
   readonly signal?: AbortSignal | undefined;
 }
