@@ -21,8 +21,7 @@ export class DialedWay implements Way {
   async deliver(message: KeptMessage, timeoutMs: number): Promise<void> {
     const client = await this.#connect();
     const { id, headers } = message;
-    const options = { timeoutMs, id, headers };
-    await client.send(message.data, options);
+    await client.send(message.data, { timeoutMs, id, headers });
   }
 
   async close(graceMs: number): Promise<void> {
