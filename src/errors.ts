@@ -30,10 +30,23 @@ export type ErrorCode =
   | "INVALID_INPUT"
   | "INVALID_OUTPUT"
   | "PROCEDURE_FAILED"
+  | "STORE_FULL"
+  | "STORE_DAMAGED"
   | "SYSTEM_ERROR";
 
 /** What was being done when it went wrong. */
-export type Operation = "parse" | "listen" | "dial" | "send" | "receive" | "ping" | "close" | "call" | "subscribe";
+export type Operation =
+  | "parse"
+  | "listen"
+  | "dial"
+  | "send"
+  | "receive"
+  | "ping"
+  | "close"
+  | "call"
+  | "subscribe"
+  | "open"
+  | "post";
 
 /**
  * Whether a message that was not acknowledged may have reached a handler: `"unsent"` means surely not, so that
@@ -148,6 +161,8 @@ const ACTIONS: Readonly<Record<Operation, string>> = {
   close: "Cannot close",
   call: "Cannot call",
   subscribe: "Cannot subscribe at",
+  open: "Cannot open",
+  post: "Cannot post to",
 };
 
 /** An error in the house form: the action, the address, a colon, the fact. */

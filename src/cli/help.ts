@@ -1,5 +1,6 @@
 import { Exit, type ExitCode } from "./exit-codes.js";
 import { CALL, COMPLETION, DESCRIBE } from "./help-contract.js";
+import { OUTBOX, POST } from "./help-outbox.js";
 import { ADDRESS, COMMON, EXIT_CODES } from "./help-parts.js";
 import { SUBSCRIBE } from "./help-topics.js";
 import { write } from "./output.js";
@@ -14,6 +15,8 @@ Usage:
   earshot doctor ADDRESS                                        what is there, what is wrong, and what to do?
   earshot describe ADDRESS                                      which procedures does the contract there have?
   earshot call ADDRESS PROCEDURE [JSON|-]                       call one, print its output
+  earshot post ADDRESS [MESSAGE] --outbox DIR                   keep one on disk until it is acknowledged
+  earshot outbox list|show|retry|drop|stats DIR                 what is kept there, and what could not be delivered
   earshot completion bash|zsh|fish                              what makes the Tab key know all this
   earshot --version
   earshot COMMAND --help
@@ -187,6 +190,8 @@ const HELP = {
   doctor: DOCTOR,
   describe: DESCRIBE,
   call: CALL,
+  post: POST,
+  outbox: OUTBOX,
   completion: COMPLETION,
 } as const;
 

@@ -17,6 +17,8 @@ const COMMANDS: ReadonlyMap<string | undefined, () => Promise<Command>> = new Ma
   ["doctor", () => import("./doctor.js")],
   ["describe", () => import("./describe.js")],
   ["call", () => import("./call.js")],
+  ["post", () => import("./post.js")],
+  ["outbox", () => import("./outbox.js")],
   ["completion", () => import("./completion.js")],
   ["complete", () => import("./complete.js")],
 ]);

@@ -1,4 +1,12 @@
-import { type Delivery, EarshotError, type ErrorCode, type ErrorDetails, factOf, failure, type Operation } from "../errors.js";
+import {
+  type Delivery,
+  EarshotError,
+  type ErrorCode,
+  type ErrorDetails,
+  factOf,
+  failure,
+  type Operation,
+} from "../errors.js";
 import { type Descriptor, Message } from "../message.js";
 import type { IncomingStream } from "../session/incoming-stream.js";
 import { type Body, type FailureDetails, Request } from "../session/session.js";

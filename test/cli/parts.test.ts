@@ -44,6 +44,8 @@ test("the exit codes are a promise", () => {
     INVALID_INPUT: 4,
     INVALID_OUTPUT: 5,
     PROCEDURE_FAILED: 8,
+    STORE_FULL: 4,
+    STORE_DAMAGED: 1,
     SYSTEM_ERROR: 1,
   });
 });

@@ -108,7 +108,13 @@ export class World {
     };
     const circumstances = { time: this.time, random: () => this.chance, watch };
     const way = { connect: this.connect, setup, address: ADDRESS, path: undefined, logger: SILENT, isGreetingAwaited };
-    const client = new ClientClass(ADDRESS, makeLine(way, options, circumstances), options.retry ?? false, undefined, 67_108_864);
+    const client = new ClientClass(
+      ADDRESS,
+      makeLine(way, options, circumstances),
+      options.retry ?? false,
+      undefined,
+      67_108_864,
+    );
     this.#t.after(async () => {
       void client.close();
       await client.close();
