@@ -92,4 +92,5 @@ async function prepare(side: Side): Promise<(count: number) => Promise<Measured>
 
 const run = await prepare(JSON.parse(process.argv[2] ?? "") as Side);
 process.on("message", async (count) => process.send?.(await run(Number(count))));
+process.once("disconnect", () => process.exit());
 process.send?.("ready");
