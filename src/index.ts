@@ -24,20 +24,13 @@ export type { DeduplicateOptions, Deduplicator, Recorded } from "./peer/deduplic
 export { type DialOptions, dial } from "./peer/dial.js";
 export type { Duplex } from "./peer/duplex.js";
 export { type Answer, type Examination, type ExamineOptions, examine } from "./peer/examine.js";
+export type { FullReply, Handler, Reply, StreamHandler } from "./peer/handler.js";
+export type { ListenOptions, StreamListenOptions } from "./peer/listen-options.js";
 export type { MetaOptions } from "./peer/meta.js";
 export type { App, CloseOptions, Logger, Spin } from "./peer/options.js";
 export type { WaitOptions } from "./peer/pending.js";
 export type { OpenOptions, SendOptions, StreamSendOptions } from "./peer/send-options.js";
-export {
-  type FullReply,
-  type Handler,
-  type ListenOptions,
-  listen,
-  type Reply,
-  Server,
-  type StreamHandler,
-  type StreamListenOptions,
-} from "./peer/server.js";
+export { listen, Server } from "./peer/server.js";
 export type { StartOptions } from "./peer/start-options.js";
 export { StreamedMessage } from "./peer/streamed-message.js";
 export type { SlowPolicy } from "./peer/subscriber.js";

@@ -42,6 +42,7 @@ const MAY_WAIT: Readonly<Record<string, string>> = {
   "src/peer/time.ts": "the timers of a client that waits for its server",
   "src/peer/notify.ts": "signs of life for the service manager, and when to tell again what its queue had no place for",
   "src/peer/acceptor.ts": "how long closing may take",
+  "src/peer/hear-out.ts": "for whom closing still waits",
   "src/contract/item-writer.ts": "the end of a turn, when its items leave",
   "src/peer/client.ts": "how long closing may take",
   "src/peer/timers.ts": "the clock of those who are given one",

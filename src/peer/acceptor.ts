@@ -6,7 +6,7 @@ import type { Exchange } from "../session/session.js";
 import type { Listener, Transport } from "../transport/transport.js";
 import type { Hello } from "../wire/hello.js";
 import { Admission, checkOverload } from "./admission.js";
-import { type Allow, refusalOf } from "./allow.js";
+import type { Allow } from "./allow.js";
 import { Broadcaster } from "./broadcaster.js";
 import { Budget } from "./budget.js";
 import { Connection } from "./connection.js";
@@ -14,9 +14,13 @@ import type { ConnectionOwner, ConnectionSetup } from "./connection-setup.js";
 import { checkDeduplicate } from "./deduplication.js";
 import { type DescriptorTable, duplicateAll } from "./descriptor.js";
 import { DirectHandling } from "./direct-handling.js";
+import { Entrance } from "./entrance.js";
 import { HandOver } from "./hand-over.js";
+import type { Handler, StreamHandler } from "./handler.js";
 import { Handling } from "./handling.js";
+import { type HearOut, hearOut, THE_LAST, THE_SILENT } from "./hear-out.js";
 import { IdleExit } from "./idle-exit.js";
+import type { ListenOptions, StreamListenOptions } from "./listen-options.js";
 import type { Notifier } from "./notify.js";
 import { Once } from "./once.js";
 import {
@@ -29,7 +33,6 @@ import {
   type Logger,
 } from "./options.js";
 import { readOrder } from "./order.js";
-import type { Handler, ListenOptions, StreamHandler, StreamListenOptions } from "./server.js";
 import { systemTimers } from "./timers.js";
 
 /** So many connections that cannot be let in are kept for the moment that it takes to tell them why they are refused. */
@@ -37,17 +40,6 @@ const MAX_REFUSALS = 64;
 
 /** How a handler gets the bytes. */
 const BODIES = ["message", "borrowed", "stream"] as const;
-
-/** For whom closing still waits, and how long. */
-interface HearOut {
-  readonly ms: number;
-  isAwaited(connection: Connection): boolean;
-}
-
-/** Who has only just connected is about to speak: what comes now is still handled. */
-const THE_SILENT: HearOut = { ms: 100, isAwaited: ({ wire }) => wire === undefined };
-/** Nobody has asked the server to go, but it has no name any more: who came in the very last instant is served as ever. */
-const THE_LAST: HearOut = { ms: 5_000, isAwaited: () => true };
 
 /** A server's connections and what their messages lead to. */
 export class Acceptor implements ConnectionOwner {
@@ -58,9 +50,7 @@ export class Acceptor implements ConnectionOwner {
   readonly #once: Once | undefined;
   /** Where a number of messages is all that is handled at a time. */
   readonly #admission: Admission | undefined;
-  /** Nobody is asked for when it is missing: the mode of the socket file alone decides. */
-  readonly #allow: Allow | undefined;
-  readonly #maxConnections: number;
+  readonly #entrance: Entrance;
   readonly #setup: ConnectionSetup;
   readonly #handOver: HandOver;
   readonly #idleExit: IdleExit;
@@ -95,8 +85,7 @@ export class Acceptor implements ConnectionOwner {
     };
     this.logger = checkLogger(options.logger);
     this.#address = address;
-    this.#allow = allow;
-    this.#maxConnections = numbers.maxConnections;
+    this.#entrance = new Entrance(allow, numbers.maxConnections, this.logger);
     const overload = checkOverload(options.overload);
     if (overload !== undefined) {
       const handle = (connection: Connection, exchange: Exchange) => this.#dispatch(connection, exchange);
@@ -156,26 +145,10 @@ export class Acceptor implements ConnectionOwner {
     }
     this.#idleExit.stop();
     const id = ++this.#lastId;
-    const refusal = this.#refusalOf(id, transport);
+    const refusal = this.#entrance.refusalOf(id, transport.credentials, this.#connections.size);
     if (refusal === undefined) this.#connections.add(new Connection(id, transport, this.#setup));
     else if (this.#refused.size >= MAX_REFUSALS) transport.close();
     else this.#refused.add(new Connection(id, transport, this.#setup, refusal));
-  }
-
-  /** What to tell somebody who cannot be let in; `undefined` for who can. */
-  #refusalOf(id: number, transport: Transport): EarshotError | undefined {
-    if (this.#allow !== undefined) {
-      const { credentials } = transport;
-      const refusal = refusalOf(this.#allow, credentials);
-      if (refusal !== undefined) {
-        this.logger.warn({ peer: id, credentials, error: refusal.cause }, `refused a connection: ${refusal.text}`);
-        return new EarshotError("PEER_REFUSED", `the server does not let this side in: ${refusal.text}`);
-      }
-    }
-    if (this.#connections.size < this.#maxConnections) return undefined;
-    this.logger.warn({ peer: id }, `refused a connection: there are ${this.#maxConnections} already (maxConnections)`);
-    const text = `the server has all the ${this.#maxConnections} connections that it takes; try again later`;
-    return new EarshotError("OVERLOADED", text);
   }
 
   /** From now on connections come from this; it is closed with the rest. */
@@ -193,12 +166,12 @@ export class Acceptor implements ConnectionOwner {
   }
 
   /** @param stop ends accepting */
-  #leave(graceMs: number, hearOut: HearOut, stop: () => Promise<void> | undefined): void {
+  #leave(graceMs: number, whom: HearOut, stop: () => Promise<void> | undefined): void {
     this.#phase = "closing";
     this.#idleExit.stop();
     this.#notifier?.stopping();
     if (graceMs !== Infinity) this.#graceTimer = setTimeout(() => this.#cut(), graceMs);
-    void this.#drain(hearOut, stop);
+    void this.#drain(whom, stop);
   }
 
   /** Another process has the socket and serves. */
@@ -277,24 +250,16 @@ export class Acceptor implements ConnectionOwner {
     this.#finishIfEmpty();
   }
 
-  async #drain(hearOut: HearOut, stop: () => Promise<void> | undefined): Promise<void> {
+  async #drain(whom: HearOut, stop: () => Promise<void> | undefined): Promise<void> {
     await stop();
     this.#phase = "draining";
-    await this.#hearOut(hearOut);
+    await hearOut(this.#connections, whom);
     this.broadcaster.close();
     for (const connection of this.#connections) {
       connection.close("CONNECTION_CLOSED", "the server is closing");
     }
     for (const connection of this.#refused) connection.abort(undefined);
     this.#finishIfEmpty();
-  }
-
-  async #hearOut({ ms, isAwaited }: HearOut): Promise<void> {
-    const deadline = performance.now() + ms;
-    for (let turns = 0; performance.now() < deadline; turns++) {
-      await new Promise((resolve) => (turns < 2 ? setImmediate(resolve) : setTimeout(resolve, 2)));
-      if (turns > 0 && ![...this.#connections].some(isAwaited)) break;
-    }
   }
 
   #cut(): void {
