@@ -56,12 +56,6 @@ export function judge(error: EarshotError, isPermanent: (error: EarshotError) =>
   return code === "CONNECTION_LOST" || code === "CONNECTION_CLOSED" ? "lost" : "later";
 }
 
-/** How long the server wants to be left alone, if it says. */
-export function retryAfterOf(error: EarshotError): number {
-  const hint = "retryAfterMs" in error ? Number(error.retryAfterMs) : 0;
-  return hint > 0 ? hint : 0;
-}
-
 const MAX_TEXT = 2_000;
 
 export function failureAfter(

@@ -33,7 +33,7 @@ import {
   type Logger,
 } from "./options.js";
 import { readOrder } from "./order.js";
-import { systemTimers } from "./timers.js";
+import { SYSTEM_TIME } from "./time.js";
 
 /** So many connections that cannot be let in are kept for the moment that it takes to tell them why they are refused. */
 const MAX_REFUSALS = 64;
@@ -89,7 +89,7 @@ export class Acceptor implements ConnectionOwner {
     const overload = checkOverload(options.overload);
     if (overload !== undefined) {
       const handle = (connection: Connection, exchange: Exchange) => this.#dispatch(connection, exchange);
-      this.#admission = new Admission(overload, handle, this.logger, systemTimers);
+      this.#admission = new Admission(overload, handle, this.logger, SYSTEM_TIME);
     }
     this.#setup = {
       role: "server",
@@ -109,7 +109,7 @@ export class Acceptor implements ConnectionOwner {
         ? new Handling(handler, () => this.#address, this.#setup, this.logger)
         : new DirectHandling(contract.answer, () => this.#address);
     this.#once = this.#onceFor(options);
-    this.broadcaster = new Broadcaster(options.broadcast, numbers.maxMessageBytes, this.logger, systemTimers);
+    this.broadcaster = new Broadcaster(options.broadcast, numbers.maxMessageBytes, this.logger, SYSTEM_TIME);
     const canHandOver = options.handOver !== false;
     this.#handOver = new HandOver(
       () => (canHandOver && this.#phase === "open" ? this.#listener : undefined),

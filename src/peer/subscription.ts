@@ -6,7 +6,7 @@ import { MAX_EXTRA_BYTES } from "./publication.js";
 import { RecordStream } from "./record-stream.js";
 import type { StreamedPending } from "./streamed-pending.js";
 import type { SlowPolicy } from "./subscriber.js";
-import { systemTimers } from "./timers.js";
+import { SYSTEM_TIME } from "./time.js";
 import { checkPattern } from "./topic.js";
 import { type TopicMessage, TopicReader } from "./topic-reader.js";
 
@@ -117,7 +117,7 @@ export class Subscription implements AsyncIterableIterator<TopicMessage>, AsyncD
       this.#reason = failure("TIMEOUT", "subscribe", address, `the server has not confirmed it within ${timeoutMs} ms`);
       this.#leave();
     };
-    const stop = timeoutMs > 0 ? systemTimers.after(timeoutMs, giveUp) : undefined;
+    const timer = timeoutMs > 0 ? SYSTEM_TIME.after(timeoutMs, giveUp) : undefined;
     try {
       while (!this.#reader.begin()) {
         if (this.#reader.isEnded || this.#reader.isCutShort) this.#assertWhole(address);
@@ -128,7 +128,7 @@ export class Subscription implements AsyncIterableIterator<TopicMessage>, AsyncD
       this.#reason ??= error as EarshotError;
       throw this.#reason;
     } finally {
-      stop?.();
+      timer?.cancel();
     }
   }
 
