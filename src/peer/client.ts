@@ -149,18 +149,11 @@ export class Client implements AsyncDisposable {
    * for await (const message of client.subscribe("jobs.>")) console.log(message.topic, message.json());
    */
   subscribe(pattern: string, options: SubscribeOptions = {}): Subscription {
-    const { address, table } = this.#sends;
     return new Subscription(pattern, options, {
-      address,
+      origin: { ...this.#sends, op: "subscribe" },
       maxMessageBytes: this.#maxMessageBytes,
       open: this.#subscriptions,
-      make: (order) => {
-        const origin: Origin = { op: "subscribe", address, table };
-        const pending = this.sender.streamed(origin, order);
-        pending.isSystem = true;
-        return pending;
-      },
-      start: (pending, signal) => this.sender.begin(pending, { signal }),
+      sender: this.sender,
     });
   }
 

@@ -7,6 +7,7 @@ import type { Line } from "./line.js";
 import { checkMeta, randomId } from "./meta.js";
 import { checkChoice, checkRetry, checkSignal, checkTimeout } from "./options.js";
 import { checkBody, type Origin, Pending, type WaitOptions } from "./pending.js";
+import type { Redial } from "./redial.js";
 import { Repeated, type Settle } from "./repeated.js";
 import type { OpenOptions, SendOptions, StreamSendOptions } from "./send-options.js";
 import type { StreamedMessage } from "./streamed-message.js";
@@ -87,8 +88,24 @@ export class Sender {
   }
 
   /** The same, not sent yet. */
-  streamed(origin: Origin, body: Body | undefined): StreamedPending {
-    return new StreamedPending(origin, body, true, this.#control, NOBODY);
+  streamed(origin: Origin, body: Body | undefined, settle: Settle = NOBODY): StreamedPending {
+    return new StreamedPending(origin, body, true, this.#control, settle);
+  }
+
+  /**
+   * A request that waits for a connection, whenever that comes.
+   *
+   * @param delayMs not before; for one that follows another, which may have been the first sign that the connection is gone
+   */
+  wait(pending: Pending, options: WaitOptions, delayMs?: number): void {
+    if (!this.limit(pending, options)) return;
+    if (delayMs === undefined) this.#line.persist(pending);
+    else this.#line.repeat(pending, delayMs);
+  }
+
+  /** When the line connects again, and its time. */
+  get redial(): Redial {
+    return this.#line.redial;
   }
 
   /** Returns false when it was over before it began. */

@@ -49,7 +49,10 @@ export class World {
     };
     acceptor.attach(listener, undefined);
     this.#acceptor = acceptor;
-    this.#t.after(() => acceptor.close(0));
+    this.#t.after(() => {
+      if (this.#acceptor === acceptor) this.vanish();
+      return acceptor.close(0);
+    });
     return acceptor;
   }
 
