@@ -61,7 +61,13 @@ export const DIAL_DEFAULTS = {
  * lets other processes run meanwhile, ends at once when the event loop has anything else to do, and looks in vain for at
  * most a tenth of the time. `"off"` sleeps at once, `{ maxUs }` looks so long, 1,000 at most.
  */
-export type Spin = "auto" | "off" | { readonly maxUs: number };
+export type Spin = "auto" | "off" | SpinLimit;
+
+/** How long to look. */
+export interface SpinLimit {
+  /** In microseconds. */
+  readonly maxUs: number;
+}
 
 /** How to close a client or a server. */
 export interface CloseOptions {
@@ -91,7 +97,6 @@ const RANGES: Readonly<Record<string, Range>> = {
   backlog: { least: 1, most: 0x7fff_ffff },
   idleExitMs: { least: 0, most: LONGEST_MS },
   connectTimeoutMs: { least: 0, most: LONGEST_MS },
-  maxWaiting: ONE_OR_MORE,
   maxWaitingBytes: ONE_OR_MORE,
   "reconnect.minDelayMs": { least: 1, most: LONGEST_MS },
   "reconnect.maxDelayMs": { least: 1, most: LONGEST_MS },
