@@ -7,9 +7,12 @@ export const WOULD_BLOCK = -1;
 /** What `watch` takes and `onReady` brings, as libuv numbers them. */
 export const READABLE = 1;
 export const WRITABLE = 2;
+/** The other side is gone, or has at least ended its direction; for who does not read. */
+export const DISCONNECT = 4;
 /** The kinds of socket, socket(2). */
 export const SOCK_STREAM = 1;
 export const SOCK_DGRAM = 2;
+export const SOCK_SEQPACKET = 5;
 /** Options that `socketOption` reads, socket(7). */
 export const SO_TYPE = 3;
 export const SO_ACCEPTCONN = 30;
@@ -17,6 +20,10 @@ export const SO_DOMAIN = 39;
 export const AF_UNIX = 1;
 /** How many descriptors Linux takes in one message: SCM_MAX_FD, unix(7). */
 export const MAX_DESCRIPTORS = 253;
+/** What nobody can do to memory any more, fcntl(2): add seals, make it smaller, make it larger. */
+export const F_SEAL_SEAL = 1;
+export const F_SEAL_SHRINK = 2;
+export const F_SEAL_GROW = 4;
 /** How many chunks one `write` looks at. */
 export const MAX_CHUNKS = 128;
 
@@ -57,7 +64,7 @@ export interface Native {
    * `write` names, and then nothing is watched any more. Return `true` to be called again at once for more to read.
    */
   onReady(callback: (fd: number, events: number) => boolean): void;
-  /** @param events `READABLE`, `WRITABLE`, both, or 0 for no more */
+  /** @param events `READABLE`, `WRITABLE` and `DISCONNECT`, added, or 0 for no more */
   watch(fd: number, events: number): void;
   close(fd: number): void;
   /** From now on somebody else closes it. */
@@ -82,6 +89,20 @@ export interface Native {
   peerGroups(fd: number): number[];
   /** A descriptor of that very process, whatever becomes of its number. SO_PEERPIDFD, Linux 6.5. */
   peerPidfd(fd: number): number;
+  /** Two sockets, connected to each other. */
+  socketPair(type: number): [number, number];
+  /** Memory as a file, memfd_create(2), all of it there and zero. */
+  makeMemory(bytes: number): number;
+  addSeals(fd: number, seals: number): void;
+  /** Fails for what is no memory. */
+  seals(fd: number): number;
+  /**
+   * The first bytes of such a file, in whole pages, shared with whoever else maps them, and private bytes behind them. It stays
+   * when the descriptor is closed, until `unmap` or until nobody knows it any more.
+   */
+  map(fd: number, sharedBytes: number, privateBytes: number): ArrayBuffer;
+  /** Views of it have no bytes from then on. */
+  unmap(memory: ArrayBuffer): void;
 }
 
 /** Why there is no addon: it was never built, or it is there and does not load. */

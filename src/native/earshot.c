@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -36,6 +37,11 @@
 #define SCM_PIDFD 4
 #endif
 
+/* <linux/memfd.h> of older systems lacks it: Linux 6.3. */
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 8U
+#endif
+
 /* musl's own refuses more than 252 descriptors; on 64 bits its structures are the kernel's. */
 #if !defined(__GLIBC__) && LONG_MAX > INT_MAX
 #define sendmsg(descriptor, message, flags) syscall(SYS_sendmsg, descriptor, message, flags)
@@ -49,6 +55,8 @@
 #define WOULD_BLOCK (-1)
 #define MAX_ARGS 4
 
+struct mapping;
+
 struct instance {
   napi_env env;
   napi_ref on_ready;
@@ -61,6 +69,8 @@ struct instance {
   napi_async_cleanup_hook_handle ending;
   int received[MAX_DESCRIPTORS];
   int received_count;
+  /* Memory that is mapped now. */
+  struct mapping *mappings;
 };
 
 struct handle {
@@ -70,6 +80,15 @@ struct handle {
   bool has_poll;
   bool is_closed;
   bool is_watched_for_reading;
+};
+
+/* Memory shared with another process, and private memory behind it: one ArrayBuffer. */
+struct mapping {
+  struct instance *instance;
+  struct mapping *next;
+  /* NULL when it is not mapped any more. */
+  void *start;
+  size_t length;
 };
 
 /* ---- errors and values ---- */
@@ -208,6 +227,8 @@ static void on_teardown(napi_async_cleanup_hook_handle hook, void *data) {
     if (instance->handles[descriptor] != NULL) close_handle(instance->handles[descriptor]);
   }
   if (instance->on_ready != NULL) napi_delete_reference(instance->env, instance->on_ready);
+  /* What is mapped is unmapped with its ArrayBuffer, which the environment lets go of by itself. */
+  for (struct mapping *mapping = instance->mappings; mapping != NULL; mapping = mapping->next) mapping->instance = NULL;
   finish_if_ended(instance);
 }
 
@@ -514,8 +535,8 @@ static napi_value watch(napi_env env, napi_callback_info info) {
   if (!read_arguments(env, info, args, &instance)) return NULL;
   struct handle *handle = read_handle(env, instance, args[0], "epoll_ctl");
   if (handle == NULL || !read_int(env, args[1], &events)) return NULL;
-  if (instance->on_ready == NULL || (events & ~(UV_READABLE | UV_WRITABLE)) != 0) {
-    return throw_argument(env, "events are 1, 2 or 3, and onReady comes first");
+  if (instance->on_ready == NULL || (events & ~(UV_READABLE | UV_WRITABLE | UV_DISCONNECT)) != 0) {
+    return throw_argument(env, "events are 0 to 7, and onReady comes first");
   }
   int status = 0;
   if (!handle->has_poll) {
@@ -693,6 +714,147 @@ static napi_value peer_pidfd(napi_env env, napi_callback_info info) {
   return track_result(env, instance, pidfd, "getsockopt");
 }
 
+/* ---- memory that processes share ---- */
+
+/* All of it is there at once: memory that the system does not have later on would be a SIGBUS. */
+static napi_value make_memory(napi_env env, napi_callback_info info) {
+  napi_value args[MAX_ARGS];
+  struct instance *instance;
+  int bytes;
+  if (!read_arguments(env, info, args, &instance) || !read_int(env, args[0], &bytes)) return NULL;
+  int descriptor = memfd_create("earshot", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
+  if (descriptor < 0 && errno == EINVAL) descriptor = memfd_create("earshot", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (descriptor < 0) return throw_system(env, "memfd_create", errno);
+  int status = ftruncate(descriptor, bytes);
+  if (status == 0) {
+    do status = fallocate(descriptor, 0, 0, bytes);
+    while (status < 0 && errno == EINTR);
+  }
+  if (status < 0) {
+    int error = errno;
+    close(descriptor);
+    return throw_system(env, "fallocate", error);
+  }
+  return track_result(env, instance, descriptor, "memfd_create");
+}
+
+static napi_value add_seals(napi_env env, napi_callback_info info) {
+  napi_value args[MAX_ARGS];
+  struct instance *instance;
+  int descriptor, seals;
+  if (!read_arguments(env, info, args, &instance)) return NULL;
+  if (!read_int(env, args[0], &descriptor) || !read_int(env, args[1], &seals)) return NULL;
+  return fcntl(descriptor, F_ADD_SEALS, seals) < 0 ? throw_system(env, "fcntl", errno) : NULL;
+}
+
+static napi_value get_seals(napi_env env, napi_callback_info info) {
+  napi_value args[MAX_ARGS];
+  struct instance *instance;
+  int descriptor;
+  if (!read_arguments(env, info, args, &instance) || !read_int(env, args[0], &descriptor)) return NULL;
+  int seals = fcntl(descriptor, F_GET_SEALS);
+  return seals < 0 ? throw_system(env, "fcntl", errno) : from_int(env, seals);
+}
+
+static void unmap(struct mapping *mapping) {
+  if (mapping->start == NULL) return;
+  munmap(mapping->start, mapping->length);
+  mapping->start = NULL;
+  if (mapping->instance == NULL) return;
+  struct mapping **place = &mapping->instance->mappings;
+  while (*place != mapping) place = &(*place)->next;
+  *place = mapping->next;
+}
+
+static void on_collected(napi_env env, void *data, void *hint) {
+  (void)env;
+  (void)data;
+  unmap(hint);
+  free(hint);
+}
+
+/* Private memory, and the file's in its place at the beginning: `start` is NULL, and errno says why, if it fails. */
+static void *map_both(int descriptor, size_t shared, size_t length) {
+  void *start = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (start == MAP_FAILED) return NULL;
+  int flags = MAP_SHARED | MAP_FIXED | MAP_POPULATE;
+  if (mmap(start, shared, PROT_READ | PROT_WRITE, flags, descriptor, 0) != MAP_FAILED) return start;
+  int error = errno;
+  munmap(start, length);
+  errno = error;
+  return NULL;
+}
+
+static napi_value map_memory(napi_env env, napi_callback_info info) {
+  napi_value args[MAX_ARGS], buffer;
+  struct instance *instance;
+  int descriptor, shared, own;
+  if (!read_arguments(env, info, args, &instance) || !read_int(env, args[0], &descriptor)) return NULL;
+  if (!read_int(env, args[1], &shared) || !read_int(env, args[2], &own)) return NULL;
+  if (shared <= 0 || shared % sysconf(_SC_PAGESIZE) != 0 || own < 0) {
+    return throw_argument(env, "shared memory is whole pages");
+  }
+  struct mapping *mapping = calloc(1, sizeof *mapping);
+  if (mapping == NULL) return throw_system(env, "mmap", ENOMEM);
+  mapping->length = (size_t)shared + (size_t)own;
+  mapping->start = map_both(descriptor, (size_t)shared, mapping->length);
+  if (mapping->start == NULL) {
+    int error = errno;
+    free(mapping);
+    return throw_system(env, "mmap", error);
+  }
+  mapping->instance = instance;
+  mapping->next = instance->mappings;
+  instance->mappings = mapping;
+  napi_status status = napi_create_external_arraybuffer(env, mapping->start, mapping->length, on_collected, mapping, &buffer);
+  if (status == napi_ok) return buffer;
+  unmap(mapping);
+  free(mapping);
+  /* Some embedders keep all memory of V8 in one place. */
+  return throw_system(env, "mmap", status == napi_no_external_buffers_allowed ? ENOTSUP : ENOMEM);
+}
+
+static napi_value unmap_memory(napi_env env, napi_callback_info info) {
+  napi_value args[MAX_ARGS];
+  struct instance *instance;
+  void *start;
+  size_t length;
+  if (!read_arguments(env, info, args, &instance)) return NULL;
+  if (napi_get_arraybuffer_info(env, args[0], &start, &length) != napi_ok) {
+    return throw_argument(env, "an ArrayBuffer is needed");
+  }
+  struct mapping *mapping = instance->mappings;
+  while (mapping != NULL && mapping->start != start) mapping = mapping->next;
+  if (mapping == NULL) return throw_system(env, "munmap", EINVAL);
+  /* First nobody can look any more; then it goes. */
+  if (napi_detach_arraybuffer(env, args[0]) != napi_ok) return throw_system(env, "munmap", EBUSY);
+  unmap(mapping);
+  return NULL;
+}
+
+static napi_value make_socket_pair(napi_env env, napi_callback_info info) {
+  napi_value args[MAX_ARGS], list;
+  struct instance *instance;
+  int type, pair[2];
+  if (!read_arguments(env, info, args, &instance) || !read_int(env, args[0], &type)) return NULL;
+  if (napi_create_array_with_length(env, 2, &list) != napi_ok) return NULL;
+  if (socketpair(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) < 0) {
+    return throw_system(env, "socketpair", errno);
+  }
+  int error = track(instance, pair[0]);
+  if (error != 0) close(pair[1]);
+  else {
+    error = track(instance, pair[1]);
+    if (error != 0) close_handle(find(instance, pair[0]));
+  }
+  if (error != 0) return throw_system(env, "socketpair", error);
+  for (uint32_t index = 0; index < 2; index++) {
+    napi_value item = from_int(env, pair[index]);
+    if (item == NULL || napi_set_element(env, list, index, item) != napi_ok) return NULL;
+  }
+  return list;
+}
+
 /* ---- the module ---- */
 
 NAPI_MODULE_INIT() {
@@ -725,6 +887,12 @@ NAPI_MODULE_INIT() {
       FUNCTION("peerCredentials", peer_credentials),
       FUNCTION("peerGroups", peer_groups),
       FUNCTION("peerPidfd", peer_pidfd),
+      FUNCTION("socketPair", make_socket_pair),
+      FUNCTION("makeMemory", make_memory),
+      FUNCTION("addSeals", add_seals),
+      FUNCTION("seals", get_seals),
+      FUNCTION("map", map_memory),
+      FUNCTION("unmap", unmap_memory),
   };
   if (napi_define_properties(env, exports, sizeof functions / sizeof *functions, functions) != napi_ok ||
       napi_add_async_cleanup_hook(env, on_teardown, instance, NULL) != napi_ok) {

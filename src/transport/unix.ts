@@ -1,5 +1,5 @@
 import { type EarshotError, systemFact } from "../errors.js";
-import { READABLE, SOCK_STREAM, WOULD_BLOCK, WRITABLE } from "../native/binding.js";
+import { DISCONNECT, READABLE, SOCK_STREAM, WOULD_BLOCK, WRITABLE } from "../native/binding.js";
 import { type Credentials, credentialsOf } from "./credentials.js";
 import type { Pollable, Poller } from "./poller.js";
 import type { SocketTarget } from "./resolve.js";
@@ -20,6 +20,11 @@ const LARGE_BUFFER_BYTES = 1_048_576;
 
 const NOTHING: readonly Uint8Array[] = [];
 
+/** Who reads by another way, and has to know when the other side is gone. */
+export interface Borrower {
+  onHangUp(): void;
+}
+
 /** The native transport: a Unix socket whose system calls are our own. */
 export class UnixTransport implements Transport, Pollable {
   readonly carriesDescriptors = true;
@@ -35,6 +40,9 @@ export class UnixTransport implements Transport, Pollable {
   #hasLargeBuffer = false;
   #hasEnded = false;
   #isPaused = false;
+  /** Whoever reads by another way: then nothing is read here unless it asks. */
+  #borrower: Borrower | undefined;
+  #isHungUp = false;
   #isClosed = false;
   #error: EarshotError | undefined;
 
@@ -52,9 +60,32 @@ export class UnixTransport implements Transport, Pollable {
     return this.#isClosed ? undefined : credentialsOf(this.#poller.native, this.#fd);
   }
 
+  /** May be called again: from then on these are told. */
   start(events: TransportEvents): void {
     this.#events = events;
     this.#sync();
+  }
+
+  /** Reads nothing any more, but tells `borrower` when the other side is gone; `undefined` to go on as before. */
+  lend(borrower: Borrower | undefined): void {
+    this.#borrower = borrower;
+    this.#sync();
+  }
+
+  /** For a borrower: so many bytes that were sent with descriptors, which are the caller's; `undefined` if they are not there. */
+  readRecord(into: Buffer): readonly number[] | undefined {
+    const { native } = this.#poller;
+    let count = WOULD_BLOCK;
+    try {
+      if (!this.#isClosed) count = native.read(this.#fd, into);
+    } catch (error) {
+      throw systemFact(error);
+    }
+    if (count >= WOULD_BLOCK) return undefined;
+    const descriptors = native.takeDescriptors();
+    if (WOULD_BLOCK - count === into.length) return descriptors;
+    this.#closeDescriptors(descriptors);
+    return undefined;
   }
 
   write(chunks: readonly Uint8Array[], descriptors?: readonly number[]): boolean {
@@ -95,10 +126,17 @@ export class UnixTransport implements Transport, Pollable {
   onReady(events: number): boolean {
     // After an error nothing is watched any more; a read or a write tells which it was.
     if (events === 0) this.#watched = 0;
-    if (events !== READABLE && this.#waiting.length > 0) this.#goOn();
+    if (events !== READABLE) this.#onOther(events);
     const hasMore = events !== WRITABLE && this.#isReading && this.#read();
     this.#sync();
     return hasMore;
+  }
+
+  #onOther(events: number): void {
+    if (this.#waiting.length > 0) this.#goOn();
+    if (this.#borrower === undefined || (events !== 0 && (events & DISCONNECT) === 0)) return;
+    this.#isHungUp = true;
+    this.#borrower.onHangUp();
   }
 
   /** @internal */
@@ -107,12 +145,14 @@ export class UnixTransport implements Transport, Pollable {
   }
 
   get #isReading(): boolean {
-    return !this.#isPaused && !this.#hasEnded && !this.#isClosed && this.#events !== undefined;
+    const isOpen = !this.#hasEnded && !this.#isClosed && this.#events !== undefined;
+    return isOpen && !this.#isPaused && this.#borrower === undefined;
   }
 
   #sync(): void {
     if (this.#isClosed) return;
-    const wanted = (this.#isReading ? READABLE : 0) | (this.#waiting.length > 0 ? WRITABLE : 0);
+    const lent = this.#borrower !== undefined && !this.#isHungUp ? DISCONNECT : 0;
+    const wanted = (this.#isReading ? READABLE : 0) | (this.#waiting.length > 0 ? WRITABLE : 0) | lent;
     if (wanted === this.#watched) return;
     this.#watched = wanted;
     this.#poller.watch(this.#fd, this, wanted);
