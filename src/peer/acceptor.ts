@@ -3,13 +3,14 @@ import type { Message } from "../message.js";
 import { Arena } from "../session/arena.js";
 import { BodyMemory } from "../session/body-memory.js";
 import type { Exchange } from "../session/session.js";
+import type { Sockets } from "../transport/kind.js";
 import type { Listener, Transport } from "../transport/transport.js";
 import type { Hello } from "../wire/hello.js";
 import { type Allow, refusalOf } from "./allow.js";
 import { Budget } from "./budget.js";
 import { Connection } from "./connection.js";
 import type { ConnectionOwner, ConnectionSetup } from "./connection-setup.js";
-import { type DescriptorTable, duplicateAll } from "./descriptor.js";
+import { duplicateAll } from "./descriptor.js";
 import { DirectHandling } from "./direct-handling.js";
 import { HandOver } from "./hand-over.js";
 import { Handling } from "./handling.js";
@@ -24,6 +25,7 @@ import {
   type Logger,
 } from "./options.js";
 import type { Handler, ListenOptions, StreamHandler, StreamListenOptions } from "./server.js";
+import { checkLane, laneFeatures } from "./shared-options.js";
 
 /** So many connections that cannot be let in are kept for the moment that it takes to tell them why they are refused. */
 const MAX_REFUSALS = 64;
@@ -60,11 +62,12 @@ export class Acceptor implements ConnectionOwner {
     address: string,
     handler: Handler | StreamHandler,
     allow: Allow | undefined,
-    descriptors: DescriptorTable | undefined,
+    sockets: Pick<Sockets, "descriptors" | "rings">,
     options: ListenOptions | StreamListenOptions,
     numbers: { readonly [K in keyof typeof LISTEN_DEFAULTS]: number },
   ) {
     const { contract } = options;
+    const { descriptors } = sockets;
     const app = checkApp(options.app, contract);
     const body = checkChoice("body", options.body, BODIES);
     const limits = {
@@ -76,15 +79,18 @@ export class Acceptor implements ConnectionOwner {
     this.#address = address;
     this.#allow = allow;
     this.#maxConnections = numbers.maxConnections;
+    const wire = checkChoice("wire", options.wire, ["auto", "plain", "framed"]);
+    const lane = checkLane(options.lane, options.shared, wire, sockets, this.logger);
     this.#setup = {
       role: "server",
-      wire: checkChoice("wire", options.wire, ["auto", "plain", "framed"]),
+      wire,
       limits,
-      greetings: greetingsOf(limits, app),
+      greetings: greetingsOf(limits, app, laneFeatures(lane)),
       app,
       arena: new Arena(),
       bodies: body === "borrowed" ? new BodyMemory() : undefined,
       descriptors,
+      lane,
       budget: new Budget(numbers.maxBufferedBytes),
       owner: this,
     };

@@ -21,6 +21,7 @@ import {
   withDefaults,
 } from "./options.js";
 import { PlainChannel } from "./plain-channel.js";
+import { checkLane, laneFeatures } from "./shared-options.js";
 
 /** All sizes in bytes, all times in milliseconds. */
 export interface DialOptions {
@@ -41,6 +42,8 @@ export interface DialOptions {
   readonly allow?: Allow | undefined;
   /** As for `listen`. */
   readonly transport?: "auto" | "native" | "net" | undefined;
+  /** As for `listen`; `"shared"` asks the server for it from the first message on. */
+  readonly lane?: "auto" | "socket" | "shared" | undefined;
   /** How many descriptors a reply may bring; default 16, at most 253. */
   readonly maxDescriptors?: number | undefined;
   /** Default silent. */
@@ -91,8 +94,9 @@ async function dialWith(address: string, options: DialOptions, features: readonl
     takesStreams: false,
   };
   const { descriptors } = sockets;
-  const greetings = greetingsOf(limits, app, features);
-  const setup = { role: "client", wire, limits, greetings, app, arena: new Arena(), descriptors } as const;
+  const lane = features.length > 0 ? undefined : checkLane(options.lane, undefined, wire, sockets, logger);
+  const greetings = greetingsOf(limits, app, [...features, ...laneFeatures(lane)]);
+  const setup = { role: "client", wire, limits, greetings, app, arena: new Arena(), descriptors, lane } as const;
   const allow = checkAllow(options.allow);
   const connect = async (until?: AbortSignal) => {
     const transport = await sockets.dial(target, { timeoutMs: connectTimeoutMs, signal: until });

@@ -22,6 +22,7 @@ import {
   type Logger,
   withDefaults,
 } from "./options.js";
+import type { SharedOptions } from "./shared-options.js";
 import type { StreamedMessage } from "./streamed-message.js";
 
 /** A reply with open files. */
@@ -96,6 +97,14 @@ export interface ListenOptions {
    * `"auto"`: the addon where it loads.
    */
   readonly transport?: "auto" | "native" | "net" | undefined;
+  /**
+   * How bytes travel. `"auto"` (default): a connection with much to do, of 64 reads or a mebibyte within a second, goes through
+   * shared memory, which is faster, and gives it back after 5 s without a message; where either side cannot, or is another
+   * user's, all goes over its socket. `"shared"`: from the first message on, wherever possible. `"socket"`: never.
+   */
+  readonly lane?: "auto" | "socket" | "shared" | undefined;
+  /** How much memory connections may share. */
+  readonly shared?: SharedOptions | undefined;
   /**
    * Whether to tell the service manager, where `NOTIFY_SOCKET` is set, that the service is ready when this server listens,
    * and that it stops when the last server of the process begins to close; between, its watchdog gets signs of life.
@@ -196,7 +205,7 @@ export async function listen(
   if (signal?.aborted)
     throw failure("CANCELLED", "listen", target.text, "its signal was aborted", { cause: signal.reason });
   const allow = chooseAllow(sockets, options, target.text);
-  const acceptor = new Acceptor(target.text, handler, allow, sockets.descriptors, options, numbers);
+  const acceptor = new Acceptor(target.text, handler, allow, sockets, options, numbers);
   if (allow === undefined && sockets.missing !== undefined) {
     acceptor.logger.warn({}, `who calls is not known, and the socket file's mode alone decides: ${sockets.missing}`);
   }

@@ -113,6 +113,15 @@ export class Output<T extends Outgoing> {
     this.#turns.drop(item);
   }
 
+  /** Only what is no message. */
+  flushControl(): void {
+    while (this.isWritable && this.#control.length > 0) {
+      const frames = this.#control.splice(0, MAX_CHUNKS);
+      for (const frame of frames) this.controlBytes -= frame.length;
+      this.isWritable = this.#writer.write(frames);
+    }
+  }
+
   /** Writes until the transport wants a pause or nothing is left. */
   flush(): void {
     while (this.isWritable && !this.isEmpty) {

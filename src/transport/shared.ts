@@ -36,7 +36,7 @@ export class SharedTransport implements Transport, TransportEvents, Pollable {
   #outputEnd: "open" | "ending" | "ended" = "open";
   /** `released`: the socket is somebody else's again. */
   #life: "open" | "closed" | "released" = "open";
-  #isPaused = false;
+  #isPaused: boolean;
   #isPeerGone = false;
   #isScheduled = false;
   #waiting: readonly Uint8Array[] = NOTHING;
@@ -56,6 +56,7 @@ export class SharedTransport implements Transport, TransportEvents, Pollable {
     this.#poller = poller;
     this.#socket = socket;
     this.#link = link;
+    this.#isPaused = socket.isPaused;
     poller.watch(link.bell, this, READABLE);
   }
 

@@ -52,6 +52,10 @@ export class UnixTransport implements Transport, Pollable {
     this.#fd = fd;
   }
 
+  get isPaused(): boolean {
+    return this.#isPaused;
+  }
+
   get isPeerGone(): boolean {
     return this.#isClosed || this.#poller.native.isHungUp(this.#fd);
   }

@@ -29,6 +29,7 @@ export const FrameType = {
   GOAWAY: 0x07,
   WINDOW: 0x08,
   STOP: 0x09,
+  LANE: 0x0a,
 } as const;
 
 /** Types from here on may be skipped by who does not know them; below, an unknown type ends the connection. */
@@ -61,6 +62,7 @@ export const KNOWN_FLAGS: Readonly<Record<number, number>> = {
   [FrameType.GOAWAY]: 0,
   [FrameType.WINDOW]: 0,
   [FrameType.STOP]: 0,
+  [FrameType.LANE]: 0,
 };
 
 /** The most descriptors that a frame can have: Linux takes no more with one write. SCM_MAX_FD, unix(7). */
@@ -71,6 +73,7 @@ export const SIZE_BYTES = 8;
 /** Of the field of OPEN, and of the payload of WINDOW. */
 export const WINDOW_BYTES = 4;
 export const PING_BYTES = 8;
+export const LANE_BYTES = 5;
 
 /** The longest payload of OPEN and DATA; a longer one is refused when its header has come. */
 export const MAX_PAYLOAD_BYTES = 262_144;
@@ -97,6 +100,8 @@ export function maxPayloadBytes(type: number): number {
       return WINDOW_BYTES;
     case FrameType.STOP:
       return 0;
+    case FrameType.LANE:
+      return LANE_BYTES;
     default:
       return MAX_CONTROL_PAYLOAD_BYTES;
   }
