@@ -1,3 +1,4 @@
+import { EarshotError } from "../../src/errors.js";
 import { loadNative, SOCK_STREAM } from "../../src/native/binding.js";
 import { sharedPoller } from "../../src/transport/poller.js";
 import { SharedTransport } from "../../src/transport/shared.js";
@@ -21,4 +22,15 @@ export function ringPair(ringBytes: number): [SharedTransport, SharedTransport] 
     end.readFromRing();
   }
   return [left, right];
+}
+
+/** Whether it ends with `PROTOCOL_VIOLATION`; anything else but success passes through. */
+export function rejectsRing(action: () => void): boolean {
+  try {
+    action();
+    return false;
+  } catch (error) {
+    if (error instanceof EarshotError && error.code === "PROTOCOL_VIOLATION") return true;
+    throw error;
+  }
 }
