@@ -12,7 +12,7 @@ import { violation } from "./violation.js";
  * | --- | --- | --- |
  * | 0 HEAD | writer | position behind the last byte that may be read |
  * | 1 ENDED | writer | 1: no more comes |
- * | 2 WAITING | both | 1: the writer has found no room and wants to be woken; the reader takes it back when it wakes it |
+ * | 2 WAITING | both | 1: the writer has found no room, or no reader, and wants to be woken; the reader takes it back when it wakes it |
  * | 3 DESCRIPTORS | writer | how often descriptors were sent beside the bytes |
  * | 32 TAIL | reader | position behind the last byte that was read |
  * | 33 SLEEP | both | 0: nobody has read yet; 1 ASLEEP: the reader wants to be woken; 2 AWAKE. The writer sets 2 when it wakes it |
@@ -135,6 +135,14 @@ export class RingWriter {
     return false;
   }
 
+  /** The same, for the other side to begin to read. */
+  waitForReader(): boolean {
+    Atomics.store(this.#control, WAITING, 1);
+    if (!this.hasReader) return true;
+    Atomics.store(this.#control, WAITING, 0);
+    return false;
+  }
+
   #mustWake(): boolean {
     if (Atomics.load(this.#control, SLEEP) !== ASLEEP) return false;
     return Atomics.compareExchange(this.#control, SLEEP, ASLEEP, AWAKE) === ASLEEP;
@@ -155,6 +163,12 @@ export class RingReader {
     this.#bytes = bytes;
     this.#start = start;
     this.#size = size;
+  }
+
+  /** From now on it looks by itself. @returns whether the writer waits for that, and must be woken now */
+  begin(): boolean {
+    this.stayAwake();
+    return this.#mustWake();
   }
 
   /** The position of the next byte. */

@@ -15,6 +15,12 @@ const MAX_PIECES = 32;
 /** With descriptors, over the socket: the position, u32 LE, of the first byte that they belong to. */
 const POSITION_BYTES = 4;
 
+/** Descriptors, and the position of the byte that they belong to. */
+interface Arrival {
+  readonly position: number;
+  readonly descriptors: readonly number[];
+}
+
 /** By which of the two a direction goes. */
 type Way = "socket" | "ring";
 
@@ -40,10 +46,12 @@ export class SharedTransport implements Transport, TransportEvents, Pollable {
   #isPeerGone = false;
   #isScheduled = false;
   #waiting: readonly Uint8Array[] = NOTHING;
+  /** Of the first byte that waits. */
+  #waitingDescriptors: readonly number[] | undefined;
   /** What waits, waits for the socket to take its descriptors. */
   #isAnnouncing = false;
   /** Descriptors that came, and where in the stream they belong. */
-  #arrived: { readonly position: number; readonly descriptors: readonly number[] } | undefined;
+  #arrived: Arrival | undefined;
   #arrivals = 0;
   #view: Buffer | undefined;
   #error: EarshotError | undefined;
@@ -88,6 +96,7 @@ export class SharedTransport implements Transport, TransportEvents, Pollable {
   readFromRing(): void {
     this.#input = "ring";
     this.#socket.lend(this);
+    if (this.#link.reader.begin()) this.#wake(this.#link.bell);
     this.#schedule();
   }
 
@@ -117,7 +126,7 @@ export class SharedTransport implements Transport, TransportEvents, Pollable {
   write(chunks: readonly Uint8Array[], descriptors?: readonly number[]): boolean {
     if (this.#output === "socket" && this.#waiting.length === 0) return this.#socket.write(chunks, descriptors);
     if (this.#life !== "open" || this.#outputEnd !== "open" || this.#error !== undefined) {
-      for (const descriptor of descriptors ?? []) this.#poller.native.close(descriptor);
+      this.#closeDescriptors(descriptors);
       return true;
     }
     if (this.#waiting.length > 0) {
@@ -125,8 +134,7 @@ export class SharedTransport implements Transport, TransportEvents, Pollable {
       return false;
     }
     try {
-      if (descriptors !== undefined) return this.#announce(chunks, descriptors);
-      return this.#put(chunks);
+      return this.#announce(chunks, descriptors) && this.#put(chunks);
     } catch (error) {
       this.#fail(error);
       return true;
@@ -158,7 +166,8 @@ export class SharedTransport implements Transport, TransportEvents, Pollable {
     if (this.#life !== "open") return;
     this.#life = "closed";
     this.#waiting = NOTHING;
-    for (const descriptor of this.#arrived?.descriptors ?? []) this.#poller.native.close(descriptor);
+    this.#closeDescriptors(this.#waitingDescriptors);
+    this.#closeDescriptors(this.#arrived?.descriptors);
     this.#socket.close();
     // After the socket: who finds the bell gone looks there why.
     this.#poller.close(this.#link.bell);
@@ -258,7 +267,7 @@ export class SharedTransport implements Transport, TransportEvents, Pollable {
     const available = reader.available;
     if (available === 0) return this.#findNothing();
     const into = this.#events?.readInto();
-    const descriptors = reader.descriptors === this.#arrivals ? undefined : this.#nextDescriptors(available);
+    const descriptors = reader.descriptors === this.#arrivals ? undefined : this.#nextDescriptors();
     let most = Math.min(available, into?.length ?? READ_BYTES);
     if (this.#arrived !== undefined) most = Math.min(most, (this.#arrived.position - reader.position) >>> 0);
     if (reader.read(most, into ?? privateStart)) this.#wake(bell);
@@ -271,20 +280,25 @@ export class SharedTransport implements Transport, TransportEvents, Pollable {
   }
 
   /** The descriptors of the next byte, if it has some. @throws EarshotError `PROTOCOL_VIOLATION` */
-  #nextDescriptors(available: number): readonly number[] | undefined {
-    if (this.#arrived === undefined) {
-      const descriptors = this.#socket.readRecord(this.#record);
-      if (descriptors === undefined) throw violation("descriptors that were announced, and did not come");
-      this.#arrived = { position: this.#record.readUInt32LE(0), descriptors };
-    }
-    const distance = (this.#arrived.position - this.#link.reader.position) >>> 0;
-    // They are sent before their byte is written; until then there is nothing behind.
-    if (distance > available) throw violation("descriptors that belong to no byte");
-    if (distance > 0) return undefined;
-    const { descriptors } = this.#arrived;
-    this.#arrived = undefined;
+  #nextDescriptors(): readonly number[] | undefined {
+    const { reader } = this.#link;
+    this.#arrived ??= this.#receiveDescriptors();
+    const { position, descriptors } = this.#arrived;
+    if (position !== reader.position) return undefined;
     this.#arrivals = (this.#arrivals + 1) | 0;
+    // No piece goes beyond the next ones.
+    this.#arrived = reader.descriptors === this.#arrivals ? undefined : this.#receiveDescriptors();
     return descriptors;
+  }
+
+  #receiveDescriptors(): Arrival {
+    const descriptors = this.#socket.readRecord(this.#record);
+    if (descriptors === undefined) throw violation("descriptors that were announced, and did not come");
+    const position = this.#record.readInt32LE(0);
+    // They are sent before their byte can be read: it is the next that comes, or there already.
+    if ((position - this.#link.reader.position) >>> 0 <= this.#link.reader.available) return { position, descriptors };
+    this.#closeDescriptors(descriptors);
+    throw violation("descriptors that belong to no byte");
   }
 
   #findNothing(): boolean {
@@ -306,13 +320,21 @@ export class SharedTransport implements Transport, TransportEvents, Pollable {
     else this.#closeIfEnded();
   }
 
-  /** The descriptors first: before their byte can be read, they have to be there. */
-  #announce(chunks: readonly Uint8Array[], descriptors: readonly number[]): boolean {
+  /** The descriptors first: before their byte can be read, they have to be there. Returns false if all has to wait. */
+  #announce(chunks: readonly Uint8Array[], descriptors: readonly number[] | undefined): boolean {
+    if (descriptors === undefined) return true;
+    const { writer } = this.#link;
+    // What the other side still reads from the socket must not get between.
+    if (!writer.hasReader && writer.waitForReader()) {
+      this.#waiting = chunks;
+      this.#waitingDescriptors = descriptors;
+      return false;
+    }
     const record = Buffer.alloc(POSITION_BYTES);
-    record.writeInt32LE(this.#link.writer.position | 0, 0);
+    record.writeInt32LE(writer.position, 0);
     if (this.#socket.write([record], descriptors)) {
-      this.#link.writer.announceDescriptors();
-      return this.#put(chunks);
+      writer.announceDescriptors();
+      return true;
     }
     this.#isAnnouncing = true;
     this.#waiting = chunks;
@@ -343,9 +365,11 @@ export class SharedTransport implements Transport, TransportEvents, Pollable {
   #goOn(): void {
     if (this.#life !== "open" || this.#waiting.length === 0 || this.#isAnnouncing) return;
     const chunks = this.#waiting;
+    const descriptors = this.#waitingDescriptors;
     this.#waiting = NOTHING;
+    this.#waitingDescriptors = undefined;
     try {
-      if (!this.#put(chunks)) return;
+      if (!this.#announce(chunks, descriptors) || !this.#put(chunks)) return;
     } catch (error) {
       this.#fail(error);
       return;
@@ -390,6 +414,10 @@ export class SharedTransport implements Transport, TransportEvents, Pollable {
     if (!(error instanceof EarshotError)) throw error;
     this.#error ??= error;
     this.close();
+  }
+
+  #closeDescriptors(descriptors: readonly number[] | undefined): void {
+    for (const descriptor of descriptors ?? []) this.#poller.native.close(descriptor);
   }
 
   /** Once. */
