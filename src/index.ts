@@ -20,7 +20,7 @@ export { Context, type Peer } from "./peer/context.js";
 export { type DialOptions, dial } from "./peer/dial.js";
 export type { Duplex } from "./peer/duplex.js";
 export { type Answer, type Examination, type ExamineOptions, examine } from "./peer/examine.js";
-export type { App, CloseOptions, Logger } from "./peer/options.js";
+export type { App, CloseOptions, Logger, Spin } from "./peer/options.js";
 export type { WaitOptions } from "./peer/pending.js";
 export {
   type FullReply,

@@ -4,11 +4,16 @@ import { fileURLToPath } from "node:url";
 
 /** `read`, `write`, `accept` and `lock` answer with this, or `false`, where they would have to wait. */
 export const WOULD_BLOCK = -1;
+/** What the callback of `onReady` returns to be called again at once. */
+export const AT_ONCE = -1;
 /** What `watch` takes and `onReady` brings, as libuv numbers them. */
 export const READABLE = 1;
 export const WRITABLE = 2;
 /** The other side is gone, or has at least ended its direction; for who does not read. */
 export const DISCONNECT = 4;
+/** What `onReady` brings of a descriptor with `lookAt`: to look now, and that nobody looks any more. */
+export const LOOK = 8;
+export const OVER = 16;
 /** The kinds of socket, socket(2). */
 export const SOCK_STREAM = 1;
 export const SOCK_DGRAM = 2;
@@ -50,20 +55,24 @@ export interface Native {
   /** The descriptors that the last `read` brought; from now on they are the caller's to close. */
   takeDescriptors(): number[];
   /**
-   * Returns how many bytes were taken, of the first `MAX_CHUNKS` chunks; or `WOULD_BLOCK`.
+   * Returns how many bytes were taken, of one chunk or of the first `MAX_CHUNKS`; or `WOULD_BLOCK`.
    *
    * @param descriptors arrive with the first of these bytes; they stay open here
    */
-  write(fd: number, chunks: readonly Uint8Array[], descriptors?: readonly number[]): number;
+  write(fd: number, chunks: Uint8Array | readonly Uint8Array[], descriptors?: readonly number[]): number;
   /** How much the kernel may keep for a reader that is slower; at most what the system allows. SO_SNDBUF, socket(7). */
   setSendBuffer(fd: number, bytes: number): void;
   /** Half-close: the other side sees the end. */
   shutdown(fd: number): void;
   /**
    * Calls back when a watched socket is ready; once for each thread. `events` is 0 after an error, which the next `read` or
-   * `write` names, and then nothing is watched any more. Return `true` to be called again at once for more to read.
+   * `write` names, and then nothing is watched any more. `idleUs` is how long ago the last call for this socket was over.
+   * What the callback returns is for more to read: `AT_ONCE` to be called again without looking, a number of
+   * microseconds to look for it so long before the thread goes to sleep, or 0. Looking ends when the event loop has anything
+   * else to do, and other processes may run meanwhile. What it finds is in `buffer`, and `count` is as from `read`; elsewhere
+   * `count` is `WOULD_BLOCK`, and an error that it found is thrown by the next `read`.
    */
-  onReady(callback: (fd: number, events: number) => boolean): void;
+  onReady(callback: (fd: number, events: number, idleUs: number, count: number) => number, buffer: Uint8Array): void;
   /** @param events `READABLE`, `WRITABLE` and `DISCONNECT`, added, or 0 for no more */
   watch(fd: number, events: number): void;
   close(fd: number): void;
@@ -103,6 +112,14 @@ export interface Native {
   map(fd: number, sharedBytes: number, privateBytes: number): ArrayBuffer;
   /** Views of it have no bytes from then on. */
   unmap(memory: ArrayBuffer): void;
+  /**
+   * From now on, what is looked for of a watched descriptor is not what comes on it, but whether two words of mapped memory
+   * differ. Its `onReady` is called with the events of the descriptor, with `LOOK` when they do, or with `OVER` when it has been
+   * looked for in vain: then it has to make sure by itself that it is woken, and return 0, or `AT_ONCE`.
+   */
+  lookAt(fd: number, words: Int32Array, first: number, second: number): void;
+  /** Calls `onReady` with `LOOK` in a turn of its own. */
+  lookSoon(fd: number): void;
 }
 
 /** Why there is no addon: it was never built, or it is there and does not load. */

@@ -13,6 +13,8 @@
 #include <limits.h>
 #include <node_api.h>
 #include <poll.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -53,6 +55,15 @@
 /* How often one event may bring data before other handles have their turn, as in libuv's own streams. */
 #define MAX_READS 32
 #define WOULD_BLOCK (-1)
+/* What `onReady` answers to be called again without looking whether there is more. */
+#define AT_ONCE (-1)
+/* How long one event may go on bringing more before timers have their turn. */
+#define MAX_RUN_NS 500000
+/* How often memory is looked at before others may have the processor: a microsecond or two. */
+#define LOOKS_AT_ONCE 64
+/* Told to the owner of words: to look now; and that nobody looks any more. */
+#define LOOK 8
+#define OVER 16
 #define MAX_ARGS 4
 
 struct mapping;
@@ -60,6 +71,8 @@ struct mapping;
 struct instance {
   napi_env env;
   napi_ref on_ready;
+  /* What is looked for is read to here. */
+  napi_ref look_buffer;
   /* By descriptor; NULL where it is not ours. */
   struct handle **handles;
   int capacity;
@@ -71,6 +84,16 @@ struct instance {
   int received_count;
   /* Memory that is mapped now. */
   struct mapping *mappings;
+  /* Runs while there is somebody in `soon`. */
+  uv_idle_t idle;
+  bool has_idle;
+  struct handle *soon;
+};
+
+/* Two words that another process may change: there is something to read when they differ. */
+struct words {
+  struct mapping *mapping;
+  const _Atomic uint32_t *first, *second;
 };
 
 struct handle {
@@ -80,6 +103,14 @@ struct handle {
   bool has_poll;
   bool is_closed;
   bool is_watched_for_reading;
+  /* Of a read that nobody has been told of. */
+  int error;
+  /* When its owner was last done with it, by uv_hrtime. */
+  uint64_t idle_since;
+  /* Instead of what comes on the descriptor, where there is a mapping. */
+  struct words words;
+  bool is_soon;
+  struct handle *next_soon;
 };
 
 /* Memory shared with another process, and private memory behind it: one ArrayBuffer. */
@@ -159,8 +190,17 @@ static struct handle *find(struct instance *instance, int descriptor) {
 
 static void on_closed(uv_handle_t *poll);
 
+static void forget_soon(struct handle *handle) {
+  if (!handle->is_soon) return;
+  struct handle **place = &handle->instance->soon;
+  while (*place != handle) place = &(*place)->next_soon;
+  *place = handle->next_soon;
+  handle->is_soon = false;
+}
+
 /* Takes a descriptor out of the table, and stops watching it. */
 static void untrack(struct handle *handle) {
+  forget_soon(handle);
   handle->instance->handles[handle->descriptor] = NULL;
   handle->is_closed = true;
   if (!handle->has_poll) {
@@ -220,15 +260,26 @@ static void close_handle(struct handle *handle) {
   close(descriptor);
 }
 
+static void on_idle_closed(uv_handle_t *idle) {
+  struct instance *instance = idle->data;
+  instance->closing--;
+  finish_if_ended(instance);
+}
+
 static void on_teardown(napi_async_cleanup_hook_handle hook, void *data) {
   struct instance *instance = data;
   instance->ending = hook;
+  if (instance->has_idle) {
+    instance->closing++;
+    uv_close((uv_handle_t *)&instance->idle, on_idle_closed);
+  }
   for (int descriptor = 0; descriptor < instance->capacity; descriptor++) {
     if (instance->handles[descriptor] != NULL) close_handle(instance->handles[descriptor]);
   }
   if (instance->on_ready != NULL) napi_delete_reference(instance->env, instance->on_ready);
   /* What is mapped is unmapped with its ArrayBuffer, which the environment lets go of by itself. */
   for (struct mapping *mapping = instance->mappings; mapping != NULL; mapping = mapping->next) mapping->instance = NULL;
+  if (instance->look_buffer != NULL) napi_delete_reference(instance->env, instance->look_buffer);
   finish_if_ended(instance);
 }
 
@@ -357,6 +408,25 @@ static int take_received(struct instance *instance, struct msghdr *message) {
   return error;
 }
 
+/*
+ * Returns how many bytes came, 0 at the end, WOULD_BLOCK, or below that `-1 - bytes` where descriptors came with them: told
+ * apart by the sign, so that all that comes without needs no second call. Sets `error` to 0 or an error number.
+ */
+static int receive(struct instance *instance, struct handle *handle, struct iovec *parts, size_t count_parts, int *error) {
+  union control control;
+  struct msghdr message = {
+      .msg_iov = parts, .msg_iovlen = count_parts, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
+  ssize_t count;
+  do count = recvmsg(handle->descriptor, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  while (count < 0 && errno == EINTR);
+  *error = count < 0 && errno != EAGAIN ? errno : 0;
+  if (count < 0) return WOULD_BLOCK;
+  if (message.msg_controllen > 0 || (message.msg_flags & MSG_CTRUNC) != 0) *error = take_received(instance, &message);
+  /* An empty datagram, or no room for bytes: the answer could not be told from others. */
+  if (count == 0) close_received(instance);
+  return instance->received_count > 0 ? WOULD_BLOCK - (int)count : (int)count;
+}
+
 static napi_value read_socket(napi_env env, napi_callback_info info) {
   napi_value args[MAX_ARGS];
   struct instance *instance;
@@ -375,21 +445,11 @@ static napi_value read_socket(napi_env env, napi_callback_info info) {
     napi_throw_error(env, "ERR_INVALID_STATE", "the descriptors of the read before were not taken");
     return NULL;
   }
-  union control control;
-  struct msghdr message = {
-      .msg_iov = parts, .msg_iovlen = count_parts, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
-  ssize_t count;
-  do count = recvmsg(handle->descriptor, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-  while (count < 0 && errno == EINTR);
-  if (count < 0) return errno == EAGAIN ? from_int(env, WOULD_BLOCK) : throw_system(env, "recvmsg", errno);
-  if (message.msg_controllen > 0 || (message.msg_flags & MSG_CTRUNC) != 0) {
-    int error = take_received(instance, &message);
-    if (error != 0) return throw_system(env, "recvmsg", error);
-  }
-  /* An empty datagram, or no room for bytes: the answer could not be told from others. */
-  if (count == 0) close_received(instance);
-  /* What comes with descriptors is told apart by its sign: no second call for all that comes without. */
-  return from_int(env, instance->received_count > 0 ? WOULD_BLOCK - (int)count : (int)count);
+  /* What failed while it was looked for is told here, where it is caught. */
+  int error = handle->error;
+  handle->error = 0;
+  int count = error != 0 ? WOULD_BLOCK : receive(instance, handle, parts, count_parts, &error);
+  return error == 0 ? from_int(env, count) : throw_system(env, "recvmsg", error);
 }
 
 static napi_value take_descriptors(napi_env env, napi_callback_info info) {
@@ -438,10 +498,17 @@ static napi_value write_socket(napi_env env, napi_callback_info info) {
   napi_valuetype type;
   if (!read_arguments(env, info, args, &instance) || napi_typeof(env, args[2], &type) != napi_ok) return NULL;
   if (type != napi_undefined && !put_descriptors(env, args[2], &message, control.bytes)) return NULL;
-  if (napi_get_array_length(env, args[1], &count) != napi_ok) return throw_argument(env, "an array is needed");
-  if (count > MAX_CHUNKS) count = MAX_CHUNKS;
-  for (uint32_t index = 0; index < count; index++) {
-    if (napi_get_element(env, args[1], index, &values[index]) != napi_ok) return NULL;
+  bool is_one;
+  if (napi_is_typedarray(env, args[1], &is_one) != napi_ok) return NULL;
+  if (is_one) {
+    count = 1;
+    values[0] = args[1];
+  } else {
+    if (napi_get_array_length(env, args[1], &count) != napi_ok) return throw_argument(env, "an array is needed");
+    if (count > MAX_CHUNKS) count = MAX_CHUNKS;
+    for (uint32_t index = 0; index < count; index++) {
+      if (napi_get_element(env, args[1], index, &values[index]) != napi_ok) return NULL;
+    }
   }
   /* Elements may have run the caller's getters: what can be closed or freed is looked at only now. */
   struct handle *handle = read_handle(env, instance, args[0], "sendmsg");
@@ -451,7 +518,11 @@ static napi_value write_socket(napi_env env, napi_callback_info info) {
   }
   message.msg_iovlen = count;
   ssize_t written;
-  do written = sendmsg(handle->descriptor, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+  do {
+    written = count == 1 && message.msg_control == NULL
+                  ? send(handle->descriptor, chunks[0].iov_base, chunks[0].iov_len, MSG_DONTWAIT | MSG_NOSIGNAL)
+                  : sendmsg(handle->descriptor, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+  }
   while (written < 0 && errno == EINTR);
   if (written < 0) return errno == EAGAIN ? from_int(env, WOULD_BLOCK) : throw_system(env, "sendmsg", errno);
   return from_int(env, (int)written);
@@ -479,41 +550,171 @@ static napi_value set_send_buffer(napi_env env, napi_callback_info info) {
 
 /* ---- readiness ---- */
 
-/* Returns true when the owner wants to be asked again at once. */
-static bool call_ready(struct instance *instance, int descriptor, int events) {
+/*
+ * Returns what the owner wants next: AT_ONCE, nothing, or for so many microseconds to be told of more.
+ *
+ * @param count what `receive` brought, or WOULD_BLOCK when nothing was read
+ */
+static int call_ready(struct instance *instance, int descriptor, int events, double idle, int count) {
   napi_env env = instance->env;
-  napi_value callback, receiver, args[2], result, error;
-  bool again = false;
-  if (napi_get_reference_value(env, instance->on_ready, &callback) != napi_ok) return false;
-  if (napi_get_global(env, &receiver) != napi_ok) return false;
-  if (napi_create_int32(env, descriptor, &args[0]) != napi_ok) return false;
-  if (napi_create_int32(env, events, &args[1]) != napi_ok) return false;
-  napi_status status = napi_make_callback(env, NULL, receiver, callback, 2, args, &result);
-  if (status == napi_ok) return napi_get_value_bool(env, result, &again) == napi_ok && again;
-  /* As with every callback of Node's: what nobody caught is the process's `uncaughtException`. */
-  if (status == napi_pending_exception && napi_get_and_clear_last_exception(env, &error) == napi_ok) {
-    napi_fatal_exception(env, error);
+  napi_handle_scope scope;
+  napi_value callback, receiver, args[4], result, error;
+  int next = 0;
+  if (napi_open_handle_scope(env, &scope) != napi_ok) return 0;
+  if (napi_get_reference_value(env, instance->on_ready, &callback) == napi_ok &&
+      napi_get_global(env, &receiver) == napi_ok && napi_create_int32(env, descriptor, &args[0]) == napi_ok &&
+      napi_create_int32(env, events, &args[1]) == napi_ok && napi_create_double(env, idle, &args[2]) == napi_ok &&
+      napi_create_int32(env, count, &args[3]) == napi_ok) {
+    napi_status status = napi_make_callback(env, NULL, receiver, callback, 4, args, &result);
+    if (status == napi_ok && napi_get_value_int32(env, result, &next) != napi_ok) next = 0;
+    /* As with every callback of Node's: what nobody caught is the process's `uncaughtException`. */
+    if (status == napi_pending_exception && napi_get_and_clear_last_exception(env, &error) == napi_ok) {
+      napi_fatal_exception(env, error);
+    }
   }
+  napi_close_handle_scope(env, scope);
+  return next;
+}
+
+/* Where to read what is looked for; false when there is none. */
+static bool find_look_buffer(struct instance *instance, struct iovec *buffer) {
+  napi_handle_scope scope;
+  napi_value value;
+  if (napi_open_handle_scope(instance->env, &scope) != napi_ok) return false;
+  bool is_found = napi_get_reference_value(instance->env, instance->look_buffer, &value) == napi_ok &&
+                  read_bytes(instance->env, value, &buffer->iov_base, &buffer->iov_len) && buffer->iov_len > 0;
+  napi_close_handle_scope(instance->env, scope);
+  return is_found;
+}
+
+/* Lets the other side, or whoever else can, have the processor; returns whether the event loop has anything else to do. */
+static bool give_way(struct handle *handle) {
+  struct pollfd loop = {.fd = uv_backend_fd(handle->poll.loop), .events = POLLIN};
+  sched_yield();
+  return poll(&loop, 1, 0) != 0;
+}
+
+/*
+ * Waits awake until something has come, and reads it. Comes back at once when the event loop has anything else to do.
+ * Returns whether the owner is to be told.
+ */
+static bool look_at_socket(struct handle *handle, uint64_t until, int *count) {
+  struct instance *instance = handle->instance;
+  struct pollfd loop = {.fd = uv_backend_fd(handle->poll.loop), .events = POLLIN};
+  struct iovec buffer;
+  if (uv_backend_timeout(handle->poll.loop) == 0 || instance->received_count > 0) return false;
+  if (!find_look_buffer(instance, &buffer)) return false;
+  do {
+    sched_yield();
+    *count = receive(instance, handle, &buffer, 1, &handle->error);
+    if (*count != WOULD_BLOCK || handle->error != 0) return true;
+    /* Looked at before, it would always have this socket to tell of. */
+    if (poll(&loop, 1, 0) != 0) return false;
+  } while (uv_hrtime() < until);
   return false;
 }
 
-static void on_poll(uv_poll_t *poll, int status, int events) {
-  struct handle *handle = poll->data;
+static bool differ(const struct words *words) {
+  return atomic_load_explicit(words->first, memory_order_acquire) !=
+         atomic_load_explicit(words->second, memory_order_relaxed);
+}
+
+static void relax(void) {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
+
+/* The same for memory: most looks cost no system call. */
+static bool look_at_words(struct handle *handle, uint64_t until) {
+  if (uv_backend_timeout(handle->poll.loop) == 0) return differ(&handle->words);
+  do {
+    for (int turn = 0; turn < LOOKS_AT_ONCE; turn++) {
+      if (differ(&handle->words)) return true;
+      relax();
+    }
+    if (give_way(handle)) return differ(&handle->words);
+  } while (uv_hrtime() < until);
+  return false;
+}
+
+static void on_idle(uv_idle_t *idle);
+
+/* Behind all others. */
+static void call_soon(struct handle *handle) {
+  struct instance *instance = handle->instance;
+  if (handle->is_soon || !instance->has_idle) return;
+  if (instance->soon == NULL) uv_idle_start(&instance->idle, on_idle);
+  struct handle **place = &instance->soon;
+  while (*place != NULL) place = &(*place)->next_soon;
+  *place = handle;
+  handle->next_soon = NULL;
+  handle->is_soon = true;
+}
+
+/*
+ * Calls the owner of words as long as it finds something. It is told when nobody looks any more, so that it can ask the
+ * other side to be woken; and it has its next turn when everything else has had one.
+ */
+static void run_words(struct handle *handle, int events) {
+  struct instance *instance = handle->instance;
+  uint64_t now = uv_hrtime();
+  uint64_t end = now + MAX_RUN_NS;
+  for (;;) {
+    int next = call_ready(instance, handle->descriptor, events, (now - handle->idle_since) / 1e3, WOULD_BLOCK);
+    if (handle->is_closed) return;
+    now = uv_hrtime();
+    if (events != OVER) handle->idle_since = now;
+    if (next == 0) return;
+    if (now >= end) break;
+    events = LOOK;
+    if (next != AT_ONCE && handle->words.mapping != NULL) {
+      if (!look_at_words(handle, now + (uint64_t)next * 1000)) events = OVER;
+      now = uv_hrtime();
+    }
+  }
+  call_soon(handle);
+}
+
+static void on_idle(uv_idle_t *idle) {
+  struct instance *instance = idle->data;
+  struct handle *handle = instance->soon;
+  if (handle != NULL) forget_soon(handle);
+  if (instance->soon == NULL) uv_idle_stop(idle);
+  if (handle != NULL) run_words(handle, LOOK);
+}
+
+static void on_poll(uv_poll_t *poller, int status, int events) {
+  struct handle *handle = poller->data;
   struct instance *instance = handle->instance;
   /* libuv has stopped watching because of an error, which reading or writing will name. */
   if (status < 0) {
     events = 0;
     handle->is_watched_for_reading = false;
   }
-  bool again = true;
-  for (int turn = 0; again && turn < MAX_READS; turn++) {
-    napi_handle_scope scope;
-    if (napi_open_handle_scope(instance->env, &scope) != napi_ok) return;
-    again = call_ready(instance, handle->descriptor, events);
-    napi_close_handle_scope(instance->env, scope);
-    again = again && !handle->is_closed && handle->is_watched_for_reading;
-    events = UV_READABLE;
+  if (handle->words.mapping != NULL) {
+    run_words(handle, events);
+    return;
   }
+  int count = WOULD_BLOCK;
+  uint64_t now = uv_hrtime();
+  uint64_t end = now + MAX_RUN_NS;
+  for (int turn = 0; turn < MAX_READS; turn++) {
+    int next = call_ready(instance, handle->descriptor, events, (now - handle->idle_since) / 1e3, count);
+    if (handle->is_closed) return;
+    if (next == 0 || !handle->is_watched_for_reading) break;
+    events = UV_READABLE;
+    count = WOULD_BLOCK;
+    if (next == AT_ONCE) continue;
+    now = handle->idle_since = uv_hrtime();
+    /* Timers and all others have their turn now and then, however much there is to find. */
+    if (now >= end || !look_at_socket(handle, now + (uint64_t)next * 1000, &count)) return;
+    turn = 0;
+    now = uv_hrtime();
+  }
+  handle->idle_since = uv_hrtime();
 }
 
 static napi_value on_ready(napi_env env, napi_callback_info info) {
@@ -524,7 +725,13 @@ static napi_value on_ready(napi_env env, napi_callback_info info) {
   if (napi_typeof(env, args[0], &type) != napi_ok || type != napi_function || instance->on_ready != NULL) {
     return throw_argument(env, "a function is needed, once");
   }
-  if (napi_create_reference(env, args[0], 1, &instance->on_ready) != napi_ok) throw_system(env, "onReady", ENOMEM);
+  void *bytes;
+  size_t length;
+  if (!read_bytes(env, args[1], &bytes, &length)) return NULL;
+  if (napi_create_reference(env, args[0], 1, &instance->on_ready) != napi_ok ||
+      napi_create_reference(env, args[1], 1, &instance->look_buffer) != napi_ok) {
+    return throw_system(env, "onReady", ENOMEM);
+  }
   return NULL;
 }
 
@@ -550,6 +757,48 @@ static napi_value watch(napi_env env, napi_callback_info info) {
   handle->is_watched_for_reading = (events & UV_READABLE) != 0;
   status = events == 0 ? uv_poll_stop(&handle->poll) : uv_poll_start(&handle->poll, events, on_poll);
   return status == 0 ? NULL : throw_system(env, "epoll_ctl", -status);
+}
+
+static napi_value look_at(napi_env env, napi_callback_info info) {
+  napi_value args[MAX_ARGS];
+  struct instance *instance;
+  int first, second;
+  napi_typedarray_type type;
+  size_t length;
+  void *data;
+  if (!read_arguments(env, info, args, &instance)) return NULL;
+  struct handle *handle = read_handle(env, instance, args[0], "lookAt");
+  if (handle == NULL || !read_int(env, args[2], &first) || !read_int(env, args[3], &second)) return NULL;
+  if (napi_get_typedarray_info(env, args[1], &type, &length, &data, NULL, NULL) != napi_ok || type != napi_int32_array ||
+      first < 0 || second < 0 || (size_t)first >= length || (size_t)second >= length) {
+    return throw_argument(env, "an Int32Array and two of its words are needed");
+  }
+  const char *words = data;
+  struct mapping *mapping = instance->mappings;
+  while (mapping != NULL && (words < (char *)mapping->start || words >= (char *)mapping->start + mapping->length)) {
+    mapping = mapping->next;
+  }
+  if (mapping == NULL) return throw_system(env, "lookAt", EINVAL);
+  handle->words.mapping = mapping;
+  handle->words.first = (const _Atomic uint32_t *)data + first;
+  handle->words.second = (const _Atomic uint32_t *)data + second;
+  return NULL;
+}
+
+static napi_value look_soon(napi_env env, napi_callback_info info) {
+  napi_value args[MAX_ARGS];
+  struct instance *instance;
+  if (!read_arguments(env, info, args, &instance)) return NULL;
+  struct handle *handle = read_handle(env, instance, args[0], "lookSoon");
+  if (handle == NULL) return NULL;
+  if (instance->on_ready == NULL || !handle->has_poll) return throw_argument(env, "watch comes first");
+  if (!instance->has_idle) {
+    uv_idle_init(handle->poll.loop, &instance->idle);
+    instance->idle.data = instance;
+    instance->has_idle = true;
+  }
+  call_soon(handle);
+  return NULL;
 }
 
 /* ---- descriptors ---- */
@@ -756,8 +1005,16 @@ static napi_value get_seals(napi_env env, napi_callback_info info) {
   return seals < 0 ? throw_system(env, "fcntl", errno) : from_int(env, seals);
 }
 
+static void forget_words(struct instance *instance, struct mapping *mapping) {
+  for (int descriptor = 0; descriptor < instance->capacity; descriptor++) {
+    struct handle *handle = instance->handles[descriptor];
+    if (handle != NULL && handle->words.mapping == mapping) handle->words.mapping = NULL;
+  }
+}
+
 static void unmap(struct mapping *mapping) {
   if (mapping->start == NULL) return;
+  if (mapping->instance != NULL) forget_words(mapping->instance, mapping);
   munmap(mapping->start, mapping->length);
   mapping->start = NULL;
   if (mapping->instance == NULL) return;
@@ -892,6 +1149,8 @@ NAPI_MODULE_INIT() {
       FUNCTION("addSeals", add_seals),
       FUNCTION("seals", get_seals),
       FUNCTION("map", map_memory),
+      FUNCTION("lookAt", look_at),
+      FUNCTION("lookSoon", look_soon),
       FUNCTION("unmap", unmap_memory),
   };
   if (napi_define_properties(env, exports, sizeof functions / sizeof *functions, functions) != napi_ok ||

@@ -15,9 +15,11 @@ import {
   checkChoice,
   checkLogger,
   checkSignal,
+  checkSpin,
   DIAL_DEFAULTS,
   greetingsOf,
   type Logger,
+  type Spin,
   withDefaults,
 } from "./options.js";
 import { PlainChannel } from "./plain-channel.js";
@@ -44,6 +46,8 @@ export interface DialOptions {
   readonly transport?: "auto" | "native" | "net" | undefined;
   /** As for `listen`; `"shared"` asks the server for it from the first message on. */
   readonly lane?: "auto" | "socket" | "shared" | undefined;
+  /** As for `listen`. */
+  readonly spin?: Spin | undefined;
   /** How many descriptors a reply may bring; default 16, at most 253. */
   readonly maxDescriptors?: number | undefined;
   /** Default silent. */
@@ -98,8 +102,9 @@ async function dialWith(address: string, options: DialOptions, features: readonl
   const greetings = greetingsOf(limits, app, [...features, ...laneFeatures(lane)]);
   const setup = { role: "client", wire, limits, greetings, app, arena: new Arena(), descriptors, lane } as const;
   const allow = checkAllow(options.allow);
+  const spinUs = checkSpin(options.spin);
   const connect = async (until?: AbortSignal) => {
-    const transport = await sockets.dial(target, { timeoutMs: connectTimeoutMs, signal: until });
+    const transport = await sockets.dial(target, { timeoutMs: connectTimeoutMs, signal: until, spinUs });
     if (allow !== undefined) assertAllowed(allow, transport, target.text);
     return transport;
   };

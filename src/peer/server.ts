@@ -18,8 +18,10 @@ import {
   checkChoice,
   checkGrace,
   checkSignal,
+  checkSpin,
   LISTEN_DEFAULTS,
   type Logger,
+  type Spin,
   withDefaults,
 } from "./options.js";
 import type { SharedOptions } from "./shared-options.js";
@@ -97,6 +99,8 @@ export interface ListenOptions {
    * `"auto"`: the addon where it loads.
    */
   readonly transport?: "auto" | "native" | "net" | undefined;
+  /** Whether to stay awake for a moment while a conversation goes on; default `"auto"`. Needs the native addon. */
+  readonly spin?: Spin | undefined;
   /**
    * How bytes travel. `"auto"` (default): a connection with much to do, of 64 reads or a mebibyte within a second, goes through
    * shared memory, which is faster, and gives it back after 5 s without a message; where either side cannot, or is another
@@ -212,6 +216,7 @@ export async function listen(
   const listenOptions = {
     mode: numbers.mode,
     backlog: numbers.backlog,
+    spinUs: checkSpin(options.spin),
     onTransport: (transport: Transport) => acceptor.accept(transport),
     onError: (error: EarshotError) => acceptor.logger.error({ error }, "the listening socket failed"),
   };

@@ -11,6 +11,8 @@ export interface DialOptions {
   /** 0 for no limit. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal | undefined;
+  /** As for `Spin`; of no use to `node:net`. */
+  readonly spinUs: number;
 }
 
 /**

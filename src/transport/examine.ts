@@ -164,7 +164,7 @@ function stateWithout(file: FileFacts | undefined, error: EarshotError | undefin
 
 async function connect(sockets: Sockets, target: SocketTarget, timeoutMs: number) {
   try {
-    const transport = await sockets.dial(target, { timeoutMs, signal: undefined });
+    const transport = await sockets.dial(target, { timeoutMs, signal: undefined, spinUs: 0 });
     return { state: "live", transport, error: undefined } as const;
   } catch (error) {
     if (!(error instanceof EarshotError)) throw error;

@@ -49,7 +49,7 @@ export function chooseSockets(wanted: "auto" | TransportKind): Sockets {
     listen: async (target, options) => (await import("./unix-listener.js")).listenUnix(poller, target, options),
     inherit: async (target, estate, options) =>
       (await import("./unix-listener.js")).inheritUnix(poller, target, estate, options),
-    dial: (target, options) => dialSocket(target, options, () => connectUnix(poller, target)),
+    dial: (target, options) => dialSocket(target, options, () => connectUnix(poller, target, options.spinUs)),
   };
 }
 

@@ -6,6 +6,8 @@ export interface ListenOptions {
   /** Permissions of the socket file. */
   readonly mode: number;
   readonly backlog: number;
+  /** As for `Spin`; of no use to `node:net`. */
+  readonly spinUs: number;
   readonly onTransport: (transport: Transport) => void;
   /** The listening socket failed while it was in use; it goes on where it can. */
   readonly onError: (error: EarshotError) => void;

@@ -1,29 +1,51 @@
 import { loadNative, type Native, type NativeMissing } from "../native/binding.js";
+import { SpinBudget } from "./spin.js";
+
+/**
+ * Small messages are read with a small buffer: what each read brought is answered before the next, so that the other side
+ * goes to work while this one still does. The bytes of large ones are read straight to where they belong.
+ */
+export const READ_BYTES = 8_192;
 
 /** Somebody who is told when a socket is ready. */
 export interface Pollable {
   /**
    * @param events `READABLE`, `WRITABLE`, both, or 0 after an error
-   * @returns true to be called again at once, for more to read
+   * @param idleUs how long ago the last call was over
+   * @param count of what has been read to the poller's `buffer` already, as `Native.read` counts
+   * @returns as the callback of `Native.onReady`
    */
-  onReady(events: number): boolean;
+  onReady(events: number, idleUs: number, count: number): number;
 }
 
 /** The addon of this thread, and who waits for which socket. */
 export class Poller {
   readonly native: Native;
+  /** Small messages of all sockets are read to here: what is read is handed over before the next read. */
+  readonly buffer = Buffer.allocUnsafeSlow(READ_BYTES);
+  readonly spinBudget = new SpinBudget();
+  #view = this.buffer;
   /** By descriptor. */
   readonly #owners: (Pollable | undefined)[] = [];
 
   constructor(native: Native) {
     this.native = native;
-    native.onReady((fd, events) => this.#owners[fd]?.onReady(events) ?? false);
+    const tell = (fd: number, events: number, idleUs: number, count: number) =>
+      this.#owners[fd]?.onReady(events, idleUs, count) ?? 0;
+    native.onReady(tell, this.buffer);
   }
 
   /** From now on `owner` is told of these events, and of no others. */
   watch(fd: number, owner: Pollable, events: number): void {
     this.#owners[fd] = owner;
     this.native.watch(fd, events);
+  }
+
+  /** What is at the beginning of the buffer. */
+  read(bytes: number): Buffer {
+    // Small messages of one size need not make a view for each.
+    if (this.#view.length !== bytes) this.#view = this.buffer.subarray(0, bytes);
+    return this.#view;
   }
 
   close(fd: number): void {

@@ -21,11 +21,11 @@ import { violation } from "./violation.js";
  * of their steps. It needs a total order of all of them, which is what `Atomics` has, also on memory that is no
  * SharedArrayBuffer.
  */
-const HEAD = 0;
+export const HEAD = 0;
 const ENDED = 1;
 const WAITING = 2;
 const DESCRIPTORS = 3;
-const TAIL = 32;
+export const TAIL = 32;
 const SLEEP = 33;
 
 const ASLEEP = 1;

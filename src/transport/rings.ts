@@ -30,7 +30,7 @@ export class Rings {
   /** @param socket one of this thread's native transports; the result speaks for it. @param link the result's to release */
   share(socket: Transport, link: Link): SharedTransport {
     if (!(socket instanceof UnixTransport)) throw new TypeError("only native sockets are shared");
-    return new SharedTransport(this.#poller, socket, link);
+    return new SharedTransport(this.#poller, socket, link, socket.spinUs);
   }
 
   /** Releases one that no transport was made with. */

@@ -10,7 +10,7 @@ import {
   SO_TYPE,
   SOCK_SEQPACKET,
 } from "../native/binding.js";
-import { CONTROL_BYTES, RingReader, RingWriter } from "./ring.js";
+import { CONTROL_BYTES, HEAD, RingReader, RingWriter, TAIL } from "./ring.js";
 
 /**
  * What both sides map: the bytes of the ring that the side writes which made it, those of the other, and at the end what
@@ -31,6 +31,8 @@ export interface Link {
   readonly reader: RingReader;
   /** A descriptor that carries descriptors. */
   readonly bell: number;
+  /** What to look at for bytes to read, as for `Native.lookAt`. */
+  readonly words: readonly [Int32Array, number, number];
   readonly bytes: Buffer;
   /** Where in `bytes` this side's private `READ_BYTES` begin. */
   readonly privateStart: number;
@@ -119,6 +121,7 @@ function mapLink(native: LinkNative, memory: number, bell: number, ringBytes: nu
     writer: new RingWriter(own),
     reader: new RingReader(other),
     bell,
+    words: [other.control, HEAD, TAIL],
     bytes,
     privateStart,
     release() {

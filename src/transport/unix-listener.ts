@@ -114,9 +114,9 @@ class UnixListener implements Listener, Pollable {
     poller.watch(fd, this, READABLE);
   }
 
-  onReady(): boolean {
+  onReady(): number {
     if (!this.#isClosed) this.#accept(MAX_ACCEPTS);
-    return false;
+    return 0;
   }
 
   async close(): Promise<void> {
@@ -152,7 +152,7 @@ class UnixListener implements Listener, Pollable {
       }
       if (fd === WOULD_BLOCK) return;
       this.#isFailing = false;
-      this.#options.onTransport(new UnixTransport(this.#poller, fd));
+      this.#options.onTransport(new UnixTransport(this.#poller, fd, this.#options.spinUs));
     }
   }
 

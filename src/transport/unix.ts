@@ -1,18 +1,10 @@
 import { type EarshotError, systemFact } from "../errors.js";
-import { DISCONNECT, READABLE, SOCK_STREAM, WOULD_BLOCK, WRITABLE } from "../native/binding.js";
+import { AT_ONCE, DISCONNECT, READABLE, SOCK_STREAM, WOULD_BLOCK, WRITABLE } from "../native/binding.js";
 import { type Credentials, credentialsOf } from "./credentials.js";
-import type { Pollable, Poller } from "./poller.js";
+import { type Pollable, type Poller, READ_BYTES } from "./poller.js";
 import type { SocketTarget } from "./resolve.js";
+import { Spin } from "./spin.js";
 import type { Transport, TransportEvents } from "./transport.js";
-
-/**
- * Small messages are read with a small buffer: what each read brought is answered before the next, so that the other side
- * goes to work while this one still does. The bytes of large ones are read straight to where they belong.
- * One serves all sockets of the thread: what is read is handed over before the next read.
- */
-const READ_BYTES = 8_192;
-let readBuffer: Buffer | undefined;
-let lastView: Buffer | undefined;
 
 /** A socket on which a write of this size has to wait gets a larger buffer: the two sides take turns less often. */
 const LARGE_BYTES = 65_536;
@@ -38,6 +30,13 @@ export class UnixTransport implements Transport, Pollable {
   #waitingDescriptors: readonly number[] | undefined;
   #output: "open" | "ending" | "ended" = "open";
   #hasLargeBuffer = false;
+  readonly spinUs: number;
+  readonly #spin: Spin;
+  /**
+   * What came into the small buffer in this turn. Where so many small messages are under way, more of them gather while
+   * the thread goes through its event loop, which is better than fewer at once.
+   */
+  #smallBytes = 0;
   #hasEnded = false;
   #isPaused = false;
   /** Whoever reads by another way: then nothing is read here unless it asks. */
@@ -46,10 +45,15 @@ export class UnixTransport implements Transport, Pollable {
   #isClosed = false;
   #error: EarshotError | undefined;
 
-  /** @param fd connected; from now on this object's to close */
-  constructor(poller: Poller, fd: number) {
+  /**
+   * @param fd connected; from now on this object's to close
+   * @param spinUs how long to look for an answer before the thread sleeps; see `Spin`
+   */
+  constructor(poller: Poller, fd: number, spinUs: number) {
     this.#poller = poller;
     this.#fd = fd;
+    this.spinUs = spinUs;
+    this.#spin = new Spin(poller.spinBudget, spinUs, now);
   }
 
   get isPaused(): boolean {
@@ -127,13 +131,16 @@ export class UnixTransport implements Transport, Pollable {
     process.nextTick(tellClosed, this);
   }
 
-  onReady(events: number): boolean {
+  onReady(events: number, idleUs: number, count: number): number {
     // After an error nothing is watched any more; a read or a write tells which it was.
     if (events === 0) this.#watched = 0;
     if (events !== READABLE) this.#onOther(events);
-    const hasMore = events !== WRITABLE && this.#isReading && this.#read();
+    const hasMore = count !== WOULD_BLOCK ? this.#take(count) : events !== WRITABLE && this.#isReading && this.#read();
     this.#sync();
-    return hasMore;
+    if (hasMore) return AT_ONCE;
+    const isCrowded = this.#smallBytes >= READ_BYTES;
+    this.#smallBytes = 0;
+    return isCrowded ? 0 : this.#spin.next(idleUs);
   }
 
   #onOther(events: number): void {
@@ -164,23 +171,28 @@ export class UnixTransport implements Transport, Pollable {
 
   /** Reads once; returns true when there may be more at once. */
   #read(): boolean {
-    const { native } = this.#poller;
-    readBuffer ??= Buffer.allocUnsafeSlow(READ_BYTES);
+    const { native, buffer } = this.#poller;
     const into = this.#events?.readInto();
     let count: number;
-    let descriptors: number[] | undefined;
     try {
-      count = into === undefined ? native.read(this.#fd, readBuffer) : native.read(this.#fd, into, readBuffer);
-      if (count < WOULD_BLOCK) {
-        descriptors = native.takeDescriptors();
-        count = WOULD_BLOCK - count;
-      }
+      count = into === undefined ? native.read(this.#fd, buffer) : native.read(this.#fd, into, buffer);
     } catch (error) {
       this.#error ??= systemFact(error);
       this.close();
       return false;
     }
-    if (count === WOULD_BLOCK) return false;
+    return count !== WOULD_BLOCK && this.#take(count, into);
+  }
+
+  /**
+   * Hands on what was read.
+   *
+   * @param into where it went first, before the buffer
+   */
+  #take(read: number, into?: Buffer): boolean {
+    const { native, buffer } = this.#poller;
+    const descriptors = read < WOULD_BLOCK ? native.takeDescriptors() : undefined;
+    const count = read < WOULD_BLOCK ? WOULD_BLOCK - read : read;
     if (count === 0) {
       this.#hasEnded = true;
       // Not a regular end for one that was written to in vain.
@@ -190,8 +202,9 @@ export class UnixTransport implements Transport, Pollable {
       return false;
     }
     const intoBytes = Math.min(count, into?.length ?? 0);
-    const isFull = count === readBuffer.length + (into?.length ?? 0);
-    const rest = viewOf(readBuffer, count - intoBytes);
+    const isFull = count === buffer.length + (into?.length ?? 0);
+    const rest = this.#poller.read(count - intoBytes);
+    this.#smallBytes = into === undefined ? this.#smallBytes + count : 0;
     if (into !== undefined)
       this.#events?.onBytes(into.subarray(0, intoBytes), rest.length > 0 ? undefined : descriptors);
     if (rest.length > 0 && !this.#isClosed) this.#events?.onBytes(rest, descriptors);
@@ -201,11 +214,12 @@ export class UnixTransport implements Transport, Pollable {
 
   /** Returns true when all is out. */
   #writeOut(chunks: readonly Uint8Array[], descriptors: readonly number[] | undefined): boolean {
+    const one = chunks.length === 1 ? chunks[0] : undefined;
     let total = 0;
     for (const chunk of chunks) total += chunk.length;
     let count = 0;
     try {
-      if (total > 0) count = this.#poller.native.write(this.#fd, chunks, descriptors);
+      if (total > 0) count = this.#poller.native.write(this.#fd, one ?? chunks, descriptors);
     } catch (error) {
       this.#failWriting(error, descriptors);
       return true;
@@ -257,15 +271,15 @@ export class UnixTransport implements Transport, Pollable {
   }
 
   #closeDescriptors(descriptors: readonly number[] | undefined): void {
-    for (const descriptor of descriptors ?? []) this.#poller.native.close(descriptor);
+    if (descriptors !== undefined) this.closeDescriptors(descriptors);
+  }
+
+  closeDescriptors(descriptors: readonly number[]): void {
+    for (const descriptor of descriptors) this.#poller.native.close(descriptor);
   }
 }
 
-/** The beginning of the read buffer; small messages of one size need not make a view for each. */
-function viewOf(buffer: Buffer, bytes: number): Buffer {
-  if (lastView?.length !== bytes) lastView = buffer.subarray(0, bytes);
-  return lastView;
-}
+const now = () => performance.now();
 
 function tellClosed(transport: UnixTransport): void {
   transport.tellClosed();
@@ -287,7 +301,7 @@ export function socketAddress(target: SocketTarget): Buffer {
 }
 
 /** Connects at once, or throws the system's error. */
-export function connectUnix(poller: Poller, target: SocketTarget): UnixTransport {
+export function connectUnix(poller: Poller, target: SocketTarget, spinUs: number): UnixTransport {
   const { native } = poller;
   const fd = native.socket(SOCK_STREAM);
   try {
@@ -296,5 +310,5 @@ export function connectUnix(poller: Poller, target: SocketTarget): UnixTransport
     native.close(fd);
     throw error;
   }
-  return new UnixTransport(poller, fd);
+  return new UnixTransport(poller, fd, spinUs);
 }

@@ -47,7 +47,7 @@ function call(native: Native, name: string, args: readonly unknown[]): unknown {
 /** Watching needs a callback first, and there is one for each thread. */
 let isReadied = false;
 function ready(native: Native): void {
-  if (!isReadied) native.onReady(() => false);
+  if (!isReadied) native.onReady(() => 0, Buffer.alloc(8));
   isReadied = true;
 }
 
@@ -113,7 +113,7 @@ testNative("a descriptor that nobody has is EBADF for all others, and one of no 
 function misuses(fd: number): [name: string, args: readonly unknown[]][] {
   const bytes = Buffer.alloc(4);
   const noBytes = [undefined, "text", 4, new ArrayBuffer(4), new DataView(new ArrayBuffer(4)), new Uint16Array(2), {}];
-  const noLists = [undefined, "text", bytes, { length: 1, 0: bytes }, new Set([bytes])];
+  const noLists = [undefined, "text", { length: 1, 0: bytes }, new Set([bytes])];
   const noDescriptors = [null, "text", [], [undefined], ["1"], [1.5], Array(254).fill(fd), { length: 1, 0: fd }];
   return [
     ...noBytes.flatMap((value): [string, unknown[]][] => [
@@ -132,7 +132,8 @@ function misuses(fd: number): [name: string, args: readonly unknown[]][] {
       ["socketOption", [fd, value]],
     ]),
     ...[4, 8, -1, 7].map((events): [string, unknown[]] => ["watch", [fd, events]]),
-    ...[undefined, null, {}, "f"].map((value): [string, unknown[]] => ["onReady", [value]]),
+    ...[undefined, null, {}, "f"].map((value): [string, unknown[]] => ["onReady", [value, bytes]]),
+    ...noBytes.map((value): [string, unknown[]] => ["onReady", [() => 0, value]]),
   ];
 }
 

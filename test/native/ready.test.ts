@@ -3,20 +3,21 @@ import assert from "node:assert/strict";
 import { closeSync, openSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
-import { type Native, READABLE, WOULD_BLOCK, WRITABLE } from "../../src/native/binding.js";
+import { AT_ONCE, type Native, READABLE, WOULD_BLOCK, WRITABLE } from "../../src/native/binding.js";
 import { until } from "../support/children.js";
 import { temporaryDirectory } from "../support/temp.js";
 import { connected, failure, ours, runProgram, testNative } from "./support.js";
 
-type OnReady = (fd: number, events: number) => boolean;
+type OnReady = (fd: number, events: number, idleUs: number, count: number) => number;
 
 /** There is one callback for each thread: this is who gets it. */
-let current: OnReady = () => false;
+let current: OnReady = () => 0;
 let isSet = false;
+const buffer = Buffer.alloc(64);
 
 function onReady(native: Native, callback: OnReady): void {
   current = callback;
-  if (!isSet) native.onReady((fd, events) => current(fd, events));
+  if (!isSet) native.onReady((...given) => current(...given), buffer);
   isSet = true;
 }
 
@@ -31,7 +32,7 @@ testNative("a socket is reported while it is ready for what is watched, and no l
   const report = (fd: number, events: number) => {
     seen.push([fd, events]);
     native.watch(fd, 0);
-    return false;
+    return 0;
   };
   onReady(native, report);
   native.watch(near, READABLE);
@@ -61,7 +62,9 @@ testNative("who asks for more is called again at once, and lets others have thei
   onReady(native, () => {
     if (callsInTurn === 0) setImmediate(() => (callsInTurn = 0));
     most = Math.max(most, ++callsInTurn);
-    return ++calls < 100 || native.watch(near, 0) !== undefined;
+    if (++calls < 100) return AT_ONCE;
+    native.watch(near, 0);
+    return 0;
   });
   native.watch(near, READABLE);
   await until(() => calls === 100, "a hundred calls");
@@ -84,7 +87,7 @@ testNative("who stops watching, closes or pauses is not called again at once", a
       if (events === READABLE) end(fd);
       else native.watch(fd, 0);
       seen.push(events);
-      return true;
+      return AT_ONCE;
     });
     native.watch(near, READABLE);
     await until(() => seen.length > 0, "the socket to be ready");
@@ -110,7 +113,7 @@ testNative(
         assert.equal(ours(t, native, native.socket(1)), near);
       }
       for (const { far } of pairs) native.close(far);
-      return true;
+      return AT_ONCE;
     });
     await until(() => seen.length > 0, "one of them to be ready");
     await turns();
@@ -123,7 +126,7 @@ testNative("after an error nothing is watched any more, and reading names it", a
   const seen: number[] = [];
   onReady(native, (_, events) => {
     seen.push(events);
-    return true;
+    return AT_ONCE;
   });
   native.write(near, [Buffer.from("never read")]);
   native.watch(near, READABLE);
@@ -150,7 +153,7 @@ testNative("a listening socket is readable while somebody waits", async (t, nati
       native.close(next);
       accepted++;
     }
-    return false;
+    return 0;
   });
   native.watch(listening, READABLE);
   for (let count = 0; count < 5; count++) native.connect(ours(t, native, native.socket(1)), address);
@@ -158,7 +161,7 @@ testNative("a listening socket is readable while somebody waits", async (t, nati
 });
 
 testNative("what epoll does not take is refused by name", (t, native) => {
-  onReady(native, () => false);
+  onReady(native, () => 0);
   const path = join(temporaryDirectory(t), "f");
   writeFileSync(path, "");
   const file = openSync(path, "r");
@@ -172,12 +175,12 @@ testNative("what epoll does not take is refused by name", (t, native) => {
 
 testNative("there is one callback, and watching comes after it", async (t) => {
   const code = `
-    const told = [];
+    const told = [], buffer = Buffer.alloc(8);
     const attempt = (call) => { try { call(); told.push("ok"); } catch ({ code }) { told.push(code); } };
     const { near } = connected(process.argv[1]);
     attempt(() => native.watch(near, 1));
-    attempt(() => native.onReady(() => false));
-    attempt(() => native.onReady(() => false));
+    attempt(() => native.onReady(() => 0, buffer));
+    attempt(() => native.onReady(() => 0, buffer));
     attempt(() => native.watch(near, 1));
     native.watch(near, 0);
     console.log(told.join());
@@ -197,7 +200,7 @@ async function outcome(t: TestContext, code: string) {
 
 const READY = `
   const { near, far, listening } = connected(process.argv[1]);
-  native.onReady((fd, events) => ready(fd, events));
+  native.onReady((...given) => ready(...given), Buffer.alloc(8));
   native.watch(near, 1);
   native.write(far, [Buffer.from("a")]);
 `;
@@ -229,7 +232,7 @@ testNative("promises that a callback settles go on before the next callback", as
       Promise.resolve().then(() => order.push("promise"));
       process.nextTick(() => order.push("tick"));
       if (order.length > 3) native.watch(fd, 0);
-      return true;
+      return -1;
     }
     process.on("exit", () => console.log(order.join()));
   `;
@@ -244,6 +247,6 @@ testNative("a process may exit in a callback", async (t) => {
 });
 
 testNative("a process lives while it watches, and ends by itself when it does not", async (t) => {
-  const code = `${READY} function ready(fd) { setTimeout(() => native.watch(fd, 0), 20); return false; }`;
+  const code = `${READY} function ready(fd) { setTimeout(() => native.watch(fd, 0), 20); return 0; }`;
   assert.deepEqual(await outcome(t, code), { code: 0, stdout: "", stderr: "" });
 });

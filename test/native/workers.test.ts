@@ -17,8 +17,8 @@ const GROWTH_BYTES = 65_536;
 const OPEN = `
 const { workerData, parentPort } = require("node:worker_threads");
 const { listening, near, far } = connected(workerData.path);
-native.onReady((fd, events) => ready(fd, events));
-let ready = () => false;
+native.onReady((fd, events) => ready(fd, events), Buffer.alloc(8));
+let ready = () => 0;
 for (const fd of [listening, near, far]) native.watch(fd, 1);
 native.write(near, [Buffer.from("a")], [near, far]);
 native.read(far, Buffer.alloc(8));
@@ -39,8 +39,9 @@ const ENDINGS: Readonly<Record<string, [code: string, exitCode: number]>> = {
   "throws in a callback": ["ready = () => { throw new Error('thrown on purpose') }", 1],
   "is terminated while it waits": ["parentPort.postMessage('now')", 1],
   "is terminated in a callback": ["ready = () => { parentPort.postMessage('now'); for (;;); }", 1],
+  "is terminated while it looks": ["ready = () => { parentPort.postMessage('now'); return 60e6 }", 1],
   "is terminated between callbacks": [
-    "let n = 0; ready = () => { if (n++ === 99) parentPort.postMessage('now'); return true }",
+    "let n = 0; ready = () => { if (n++ === 99) parentPort.postMessage('now'); return -1 }",
     1,
   ],
 };
@@ -70,7 +71,7 @@ testNative("threads have sockets of their own, and do not see each other's", asy
   const code = `
     const { workerData, parentPort } = require("node:worker_threads");
     try { native.close(workerData); } catch ({ code }) { parentPort.postMessage(code); }
-    native.onReady(() => false);
+    native.onReady(() => 0, Buffer.alloc(8));
   `;
   for (let count = 0; count < 2; count++) {
     const worker = new Worker(PRELUDE + code, { eval: true, workerData: mine });

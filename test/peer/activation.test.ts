@@ -189,7 +189,7 @@ test(
     const server = listenWith(t, [openSocket(t, native, path)], "systemd:", { transport: "native" }, args);
     await server.says("stderr", "listening on");
     const target = resolvePath(path, "dial");
-    const transport = await chooseSockets("native").dial(target, { timeoutMs: 5_000, signal: undefined });
+    const transport = await chooseSockets("native").dial(target, { timeoutMs: 5_000, signal: undefined, spinUs: 0 });
     t.after(() => transport.close());
     assert.equal(transport.credentials?.pid, server.child.pid);
     assert.equal(await ask(t, path, ""), "nothing\n");

@@ -7,6 +7,8 @@ import { connect, outcome, rejection, serve, socketPath } from "./support.js";
 const notSizes = [0, -1, 1.5, Number.NaN, Infinity, "5", null, {}, true];
 const notTimes = [-1, 1.5, Number.NaN, "5", null, {}, true];
 
+const notSpins = ["on", 5, null, {}, { maxUs: -1 }, { maxUs: 1_001 }, { maxUs: "5" }];
+
 /** Each option, with what it may not be. */
 const listenOptions: Record<string, readonly unknown[]> = {
   wire: ["tcp", "", 5, null],
@@ -19,6 +21,7 @@ const listenOptions: Record<string, readonly unknown[]> = {
   messageTimeoutMs: notTimes,
   idleTimeoutMs: notTimes,
   backlog: [...notSizes, 2 ** 31],
+  spin: notSpins,
   app: ["weather", 5, null, {}, { name: "weather" }],
   "app.name": ["", 5, "x".repeat(257)].map((name) => ({ name, version: "1" })),
   "app.version": ["", 5, "x".repeat(257)].map((version) => ({ name: "weather", version })),
@@ -30,6 +33,7 @@ const listenOptions: Record<string, readonly unknown[]> = {
 const dialOptions: Record<string, readonly unknown[]> = {
   wire: ["auto", "tcp", 5],
   connectTimeoutMs: [...notTimes, 2 ** 31],
+  spin: notSpins,
   maxMessageBytes: notSizes,
   app: ["weather", {}],
   "app.name": ["", "x".repeat(257)].map((name) => ({ name, version: "1" })),

@@ -10,10 +10,10 @@ import { testTransport } from "./suite.js";
 async function connect(t: TestContext, dialing: TransportKind, listening: TransportKind) {
   const target = resolvePath(join(temporaryDirectory(t), "s"), "listen");
   const accepted = withResolvers<Transport>();
-  const options = { mode: 0o600, backlog: 16, onTransport: accepted.resolve, onError() {} };
+  const options = { mode: 0o600, spinUs: 50, backlog: 16, onTransport: accepted.resolve, onError() {} };
   const listener = await chooseSockets(listening).listen(target, options);
   t.after(() => listener.close());
-  const dialed = await chooseSockets(dialing).dial(target, { timeoutMs: 5_000, signal: undefined });
+  const dialed = await chooseSockets(dialing).dial(target, { timeoutMs: 5_000, signal: undefined, spinUs: 50 });
   return { dialed, accepted: await accepted.promise };
 }
 

@@ -1,0 +1,81 @@
+/** How long a socket that is in conversation is looked at before the thread goes to sleep. */
+export const DEFAULT_SPIN_US = 50;
+/** What comes after a longer pause is no conversation: waking up for it costs less than looking. */
+const CONVERSATION_US = 500;
+/** After so many looks in vain in a row, only one of 2^10 pauses is looked through. */
+const MAX_DOUBLINGS = 10;
+/** Looks in vain may take this share of a thread's time, and so much at once. */
+const VAIN_SHARE = 0.1;
+const VAIN_US = 2_000;
+
+/** What the sockets of one thread may spend in vain. */
+export class SpinBudget {
+  #leftUs = VAIN_US;
+  #at = 0;
+
+  /** @param now in milliseconds */
+  spend(us: number, now: number): void {
+    this.#fill(now);
+    this.#leftUs -= us;
+  }
+
+  /** Asks for the time only when there is little left. */
+  isLeft(now: () => number): boolean {
+    if (this.#leftUs <= 0) this.#fill(now());
+    return this.#leftUs > 0;
+  }
+
+  #fill(now: number): void {
+    this.#leftUs = Math.min(VAIN_US, this.#leftUs + (now - this.#at) * 1_000 * VAIN_SHARE);
+    this.#at = now;
+  }
+}
+
+/**
+ * Whether to look for the next bytes of one socket before going to sleep. Being woken costs both sides tens of
+ * microseconds; in a conversation, where the answer comes sooner than that, looking costs less time and less work. It pays as
+ * long as it finds something: who looks in vain looks ever more seldom, and all in vain together have a budget.
+ */
+export class Spin {
+  readonly #budget: SpinBudget;
+  readonly #maxUs: number;
+  readonly #now: () => number;
+  /** How long the last look was to take; 0 for none. */
+  #lookUs = 0;
+  #inVain = 0;
+  /** So many pauses are slept through. */
+  #sleeps = 0;
+
+  /** @param maxUs for one look; 0 for none ever @param now in milliseconds */
+  constructor(budget: SpinBudget, maxUs: number, now: () => number) {
+    this.#budget = budget;
+    this.#maxUs = maxUs;
+    this.#now = now;
+  }
+
+  /**
+   * How long to look, in microseconds; 0 for not at all.
+   *
+   * @param idleUs how long the pause was that has just ended
+   */
+  next(idleUs: number): number {
+    if (this.#lookUs > 0) this.#learn(idleUs);
+    if (idleUs > CONVERSATION_US) return 0;
+    if (this.#sleeps > 0) {
+      this.#sleeps--;
+      return 0;
+    }
+    if (this.#maxUs > 0 && this.#budget.isLeft(this.#now)) this.#lookUs = this.#maxUs;
+    return this.#lookUs;
+  }
+
+  #learn(idleUs: number): void {
+    const isFound = idleUs <= this.#lookUs;
+    if (!isFound) {
+      this.#inVain = Math.min(this.#inVain + 1, MAX_DOUBLINGS);
+      this.#sleeps = 2 ** this.#inVain;
+      this.#budget.spend(this.#lookUs, this.#now());
+    } else this.#inVain = 0;
+    this.#lookUs = 0;
+  }
+}

@@ -1,0 +1,100 @@
+/** Waiting awake for more to read. */
+import assert from "node:assert/strict";
+import { type Native, READABLE, WOULD_BLOCK } from "../../src/native/binding.js";
+import { until } from "../support/children.js";
+import { connected, testNative } from "./support.js";
+
+type OnReady = Parameters<Native["onReady"]>[0];
+
+/** There is one callback for each thread: this is who gets it. */
+let current: OnReady = () => 0;
+let isSet = false;
+const buffer = Buffer.alloc(64);
+
+function onReady(native: Native, callback: OnReady): void {
+  current = callback;
+  if (!isSet) native.onReady((...given) => current(...given), buffer);
+  isSet = true;
+}
+
+testNative("who looks for more is told of it with its bytes, before it sleeps", async (t, native) => {
+  const { near, far } = connected(t, native);
+  const seen: [events: number, count: number, text: string][] = [];
+  onReady(native, (fd, events, idleUs, count) => {
+    assert.ok(idleUs >= 0);
+    if (count === WOULD_BLOCK) count = native.read(fd, buffer);
+    seen.push([events, count, buffer.toString("utf8", 0, Math.max(count, 0))]);
+    // Its answer is there before the thread could sleep.
+    if (seen.length < 3) native.write(far, Buffer.from(`answer ${seen.length}`));
+    return 1_000_000;
+  });
+  native.watch(near, READABLE);
+  native.write(far, Buffer.from("first"));
+  await until(() => seen.length === 3, "all that was written");
+  assert.deepEqual(seen, [
+    [READABLE, 5, "first"],
+    [READABLE, 8, "answer 1"],
+    [READABLE, 8, "answer 2"],
+  ]);
+});
+
+testNative("looking ends when the event loop has anything else to do", async (t, native) => {
+  const pairs = [connected(t, native), connected(t, native)] as const;
+  const seen: number[] = [];
+  onReady(native, (fd, _, __, count) => {
+    if (count === WOULD_BLOCK) native.read(fd, buffer);
+    seen.push(fd);
+    if (seen.length === 1) native.write(pairs[1].far, Buffer.from("b"));
+    if (seen.length === 2) setImmediate(() => seen.push(-1));
+    // A minute: this test would not end.
+    return seen.length < 3 ? 60_000_000 : 0;
+  });
+  for (const { near } of pairs) native.watch(near, READABLE);
+  native.write(pairs[0].far, Buffer.from("a"));
+  await until(() => seen.length === 3, "what else there is");
+  assert.deepEqual(seen, [pairs[0].near, pairs[1].near, -1]);
+});
+
+testNative("timers have their turn, however much is found", async (t, native) => {
+  const { near, far } = connected(t, native);
+  let isOver = false;
+  let calls = 0;
+  onReady(native, (fd, _, __, count) => {
+    // Without end, if it were not for this.
+    if (++calls === 1) setTimeout(() => (isOver = true), 10);
+    if (count === WOULD_BLOCK) native.read(fd, buffer);
+    if (!isOver) native.write(far, Buffer.from("a"));
+    return isOver ? 0 : 1_000;
+  });
+  native.watch(near, READABLE);
+  native.write(far, Buffer.from("a"));
+  await until(() => isOver, "the timer");
+  assert.ok(calls > 1, `${calls}`);
+});
+
+testNative("what is found with descriptors, at the end or broken is told as by a read", async (t, native) => {
+  const { near, far } = connected(t, native);
+  const seen: string[] = [];
+  onReady(native, (fd, _, __, count) => {
+    if (count === WOULD_BLOCK) {
+      try {
+        count = native.read(fd, buffer);
+      } catch (error) {
+        seen.push((error as NodeJS.ErrnoException).code ?? "");
+        native.watch(fd, 0);
+        return 0;
+      }
+    }
+    seen.push(String(count));
+    for (const descriptor of count < WOULD_BLOCK ? native.takeDescriptors() : []) native.close(descriptor);
+    if (seen.length === 1) native.write(far, Buffer.from("abc"), [far]);
+    // What it is written and does not read makes the end an error.
+    if (seen.length === 2) native.write(near, Buffer.from("never read"));
+    if (seen.length === 2) native.close(far);
+    return 1_000_000;
+  });
+  native.watch(near, READABLE);
+  native.write(far, Buffer.from("a"));
+  await until(() => seen.length === 3, "the error");
+  assert.deepEqual(seen, ["1", "-4", "ECONNRESET"]);
+});
