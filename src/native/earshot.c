@@ -61,6 +61,8 @@
 #define MAX_RUN_NS 500000
 /* How often memory is looked at before others may have the processor: a microsecond or two. */
 #define LOOKS_AT_ONCE 64
+/* And at first: the other side, if it is awake as well, answers in a few microseconds. */
+#define LOOKS_AT_FIRST 128
 /* Told to the owner of words: to look now; and that nobody looks any more. */
 #define LOOK 8
 #define OVER 16
@@ -630,12 +632,14 @@ static void relax(void) {
 /* The same for memory: most looks cost no system call. */
 static bool look_at_words(struct handle *handle, uint64_t until) {
   if (uv_backend_timeout(handle->poll.loop) == 0) return differ(&handle->words);
+  int looks = LOOKS_AT_FIRST;
   do {
-    for (int turn = 0; turn < LOOKS_AT_ONCE; turn++) {
+    for (int turn = 0; turn < looks; turn++) {
       if (differ(&handle->words)) return true;
       relax();
     }
     if (give_way(handle)) return differ(&handle->words);
+    looks = LOOKS_AT_ONCE;
   } while (uv_hrtime() < until);
   return false;
 }

@@ -1,12 +1,12 @@
 import { EarshotError } from "../errors.js";
 import type { Native } from "../native/binding.js";
+import { connectUnix } from "./connect-unix.js";
 import { type DialOptions, dialSocket } from "./dial.js";
 import type { ListenOptions } from "./listen-options.js";
 import { sharedPoller } from "./poller.js";
 import type { ListenTarget, SocketTarget } from "./resolve.js";
 import { Rings } from "./rings.js";
 import type { Estate, Listener, Transport } from "./transport.js";
-import { connectUnix } from "./unix.js";
 
 /** How sockets are worked with: by the native addon, or by `node:net`, which has no part of what only the kernel can do. */
 export type TransportKind = "native" | "net";

@@ -1,8 +1,7 @@
 import { type EarshotError, systemFact } from "../errors.js";
-import { AT_ONCE, DISCONNECT, READABLE, SOCK_STREAM, WOULD_BLOCK, WRITABLE } from "../native/binding.js";
+import { AT_ONCE, DISCONNECT, READABLE, WOULD_BLOCK, WRITABLE } from "../native/binding.js";
 import { type Credentials, credentialsOf } from "./credentials.js";
 import { type Pollable, type Poller, READ_BYTES } from "./poller.js";
-import type { SocketTarget } from "./resolve.js";
 import { Spin } from "./spin.js";
 import type { Transport, TransportEvents } from "./transport.js";
 
@@ -293,22 +292,4 @@ function skip(chunks: readonly Uint8Array[], bytes: number): readonly Uint8Array
     left -= chunk.length;
   }
   return NOTHING;
-}
-
-/** The address as the kernel takes it. */
-export function socketAddress(target: SocketTarget): Buffer {
-  return Buffer.from(target.kind === "path" ? target.path : `\0${target.name}`);
-}
-
-/** Connects at once, or throws the system's error. */
-export function connectUnix(poller: Poller, target: SocketTarget, spinUs: number): UnixTransport {
-  const { native } = poller;
-  const fd = native.socket(SOCK_STREAM);
-  try {
-    native.connect(fd, socketAddress(target));
-  } catch (error) {
-    native.close(fd);
-    throw error;
-  }
-  return new UnixTransport(poller, fd, spinUs);
 }
