@@ -35,7 +35,7 @@ export class Connection implements SessionHost, Holder, LaneOwner {
   readonly #reading = new Reading();
   /** What is answered while bytes are received leaves right after; else at the end of the turn. */
   #flush: "none" | "receiving" | "wanted" | "scheduled" = "none";
-  #isBlocked = false;
+  isBlocked = false;
   #isClosed = false;
   #error: EarshotError | undefined;
 
@@ -62,10 +62,6 @@ export class Connection implements SessionHost, Holder, LaneOwner {
 
   get isWaitingForPeer(): boolean {
     return this.#session?.isWaitingForPeer ?? false;
-  }
-
-  get isBlocked(): boolean {
-    return this.#isBlocked;
   }
 
   // What the peer's own side asks for. Everything else follows at the end of the turn.
@@ -136,7 +132,7 @@ export class Connection implements SessionHost, Holder, LaneOwner {
 
   onDrain(): void {
     this.lastActiveAt = this.now();
-    this.#isBlocked = false;
+    this.isBlocked = false;
     this.#linger?.drained(this.lastActiveAt);
     this.#session?.drained();
     this.#settle();
@@ -162,8 +158,8 @@ export class Connection implements SessionHost, Holder, LaneOwner {
   }
 
   write(chunks: readonly Uint8Array[], descriptors?: readonly number[]): boolean {
-    this.#isBlocked = !this.#isClosed && !this.transport.write(chunks, descriptors);
-    return !this.#isBlocked;
+    this.isBlocked = !this.#isClosed && !this.transport.write(chunks, descriptors);
+    return !this.isBlocked;
   }
 
   closeDescriptors(descriptors: readonly number[]): void {
@@ -192,7 +188,7 @@ export class Connection implements SessionHost, Holder, LaneOwner {
     // A framed client ends when it has all its answers: there is nothing to wait for.
     if (this.#setup.role === "client" && this.wire === "framed") this.transport.close();
     else this.transport.end();
-    if (this.#setup.role === "server") this.#linger = new Linger(this.now(), this.#isBlocked);
+    if (this.#setup.role === "server") this.#linger = new Linger(this.now(), this.isBlocked);
   }
 
   abort(error: EarshotError | undefined): void {
