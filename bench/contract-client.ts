@@ -1,4 +1,4 @@
-// The client's side of bench/contract.ts, one of three: `grpc-js`, `raw` or `typed`. Each is a process of its own, as in a program
+// The client's side of bench/contract.ts, one of `grpc-js`, `raw`, `raw text` and `typed`. Each is a process of its own, as in a program
 // that uses one of them: code that has seen the others as well is slower.
 import { dial } from "earshot";
 import { connect } from "earshot/contract";
@@ -12,12 +12,20 @@ const FEW_CALLS = 10_000;
 const FEW_ITEMS = 50_000;
 const TEXT = "x".repeat(62);
 
-/** Thousands in a second, with so many under way. */
-async function calls(call: () => Promise<unknown>, count = CALLS): Promise<number> {
+/**
+ * Thousands in a second, with so many under way.
+ *
+ * @param read what a caller does with what it gets, where that is not read already
+ */
+async function calls<T>(
+  call: () => Promise<T>,
+  count = CALLS,
+  read: (reply: T) => unknown = () => {},
+): Promise<number> {
   let left = count;
   const startedAt = performance.now();
   const lane = async () => {
-    while (left-- > 0) await call();
+    while (left-- > 0) read(await call());
   };
   await Promise.all(Array.from({ length: IN_FLIGHT }, lane));
   return count / (performance.now() - startedAt);
@@ -41,9 +49,22 @@ async function upload(send: (items: Iterable<string>) => Promise<number>): Promi
 
 async function prepare(kind: string, path: string): Promise<Readonly<Record<string, () => Promise<number>>>> {
   const bytes = Buffer.alloc(64, "x");
-  if (kind === "raw") {
+  if (kind.startsWith("raw")) {
     const raw = await dial(path);
-    return { "raw send": () => calls(() => raw.send(bytes)) };
+    return {
+      bytes: () =>
+        calls(
+          () => raw.send(bytes),
+          CALLS,
+          (reply) => reply.bytes,
+        ),
+      text: () =>
+        calls(
+          () => raw.send(TEXT),
+          CALLS,
+          (reply) => reply.text(),
+        ),
+    };
   }
   if (kind === "grpc-js") {
     const grpc = (await import(new URL("../../bench/peers/grpc.js", import.meta.url).href)).dial(path);

@@ -1,4 +1,4 @@
-// The server's side of bench/contract.ts, one of three: `grpc-js`, `raw` or `typed`.
+// The server's side of bench/contract.ts, one of `grpc-js`, `raw`, `raw text` and `typed`.
 import { listen } from "earshot";
 import { serve } from "earshot/contract";
 import { measured } from "./measured-contract.js";
@@ -7,6 +7,7 @@ const [kind, path = ""] = process.argv.slice(2);
 const ITEM = Buffer.alloc(60, "x").toString();
 
 if (kind === "raw") await listen(path, (message) => message.bytes);
+else if (kind === "raw text") await listen(path, (message) => message.text());
 else if (kind === "grpc-js")
   await (await import(new URL("../../bench/peers/grpc.js", import.meta.url).href)).serve(path);
 else {

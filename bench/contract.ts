@@ -4,8 +4,9 @@ import { type ChildProcess, fork } from "node:child_process";
 const GROUPS = {
   "calls, 64 B, 256 in flight": {
     "grpc-js": ["grpc-js", "calls"],
-    "raw send": ["raw", "raw send"],
+    "raw send, bytes": ["raw", "bytes"],
     "typed, bytes": ["typed", "bytes"],
+    "raw send, text": ["raw text", "text"],
     "typed, text": ["typed", "text"],
     "typed, async handler": ["typed", "async handler"],
     "typed, zod on both sides": ["typed", "zod on both sides"],
@@ -22,7 +23,7 @@ const GROUPS = {
 export async function measureContracts(directory: string, rounds: number) {
   const servers: ChildProcess[] = [];
   const clients = new Map<string, ChildProcess>();
-  for (const kind of ["grpc-js", "raw", "typed"]) {
+  for (const kind of ["grpc-js", "raw", "raw text", "typed"]) {
     servers.push(await start("contract-server.js", kind, `${directory}/${kind}`));
     clients.set(kind, await start("contract-client.js", kind, `${directory}/${kind}`));
   }

@@ -1,6 +1,6 @@
 import { EarshotError } from "../errors.js";
 import type { Answering } from "../peer/answering.js";
-import { Context, type Peer } from "../peer/context.js";
+import type { Peer } from "../peer/context.js";
 import { Refusal } from "./faults.js";
 import type { Headers } from "./headers.js";
 import type { Served } from "./service.js";
@@ -11,31 +11,31 @@ export class ServedContext implements CallContext {
   readonly procedure: string;
   readonly headers: Headers;
   readonly errors: CallContext["errors"];
-  readonly #context: Answering;
+  readonly #answering: Answering;
 
-  constructor(served: Served, headers: Headers, context: Answering) {
+  constructor(served: Served, headers: Headers, answering: Answering) {
     this.procedure = served.name;
     this.headers = headers;
     this.errors = served.errors;
-    this.#context = context;
+    this.#answering = answering;
   }
 
   get signal(): AbortSignal {
-    return this.#context.signal;
+    return this.#answering.context.signal;
   }
 
   get peer(): Peer {
-    return this.#context.peer;
+    return this.#answering.context.peer;
   }
 
   get timeLeftMs(): number | undefined {
-    const { deadlineAt } = this.#context;
+    const { deadlineAt } = this.#answering;
     return deadlineAt === Infinity ? undefined : Math.max(0, deadlineAt - performance.now());
   }
 
   /** True when nobody waits for the answer any more. */
   static isAbandoned(context: ServedContext): boolean {
-    return Context.isAbandoned(context.#context);
+    return context.#answering.isAbandoned;
   }
 
   refuse(text: string): EarshotError {

@@ -47,8 +47,7 @@ export class StreamCall extends ServedCall {
 
   /** All that the handler yields. */
   async #send(outcome: unknown): Promise<void> {
-    const { inner } = this.#streams;
-    const { signal } = inner;
+    const { signal } = this.#streams.inner.context;
     const { yields } = this.served.checks;
     const validate = this.service.validates && yields !== undefined;
     const pump = new Pump(outcome, this.#begin(), validate ? (item) => this.#checkItem(item) : undefined);

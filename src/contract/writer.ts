@@ -26,6 +26,8 @@ export class Writer implements Lender {
   #isPinned = false;
   /** What was lent of this slab, in order: when it is used again for messages of the same sizes, so are these. */
   #views: Uint8Array[] = [];
+  /** Where each of them ends; to ask them takes longer. */
+  #ends: number[] = [];
   #nth = 0;
 
   /** @param slabBytes of the first slab; each next one is twice as large, up to 64 KiB */
@@ -68,6 +70,8 @@ export class Writer implements Lender {
     this.#start = this.at;
     this.#isOpen = false;
     this.#isPinned = true;
+    // The next one that is lent begins elsewhere.
+    if (this.#views.length > this.#nth) this.#views.length = this.#nth;
     return message;
   }
 
@@ -79,14 +83,17 @@ export class Writer implements Lender {
     this.#lent++;
     const length = this.at - this.#start;
     if (length > COPY_BYTES) return this.take();
-    const { bytes } = this;
-    const from = bytes.byteOffset + this.#start;
-    let message = this.#views[this.#nth];
-    if (message?.length !== length || message.byteOffset !== from) {
-      message = new Uint8Array(bytes.buffer, from, length);
-      this.#views[this.#nth] = message;
+    const nth = this.#nth++;
+    let message = this.#views[nth];
+    // Each begins where the one before it ends.
+    if (message === undefined || this.#ends[nth] !== this.at) {
+      const { bytes } = this;
+      message = new Uint8Array(bytes.buffer, bytes.byteOffset + this.#start, length);
+      // What comes behind it would begin elsewhere.
+      this.#views.length = nth;
+      this.#views[nth] = message;
+      this.#ends[nth] = this.at;
     }
-    this.#nth++;
     this.#start = this.at;
     this.#isOpen = false;
     return message;

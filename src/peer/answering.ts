@@ -1,3 +1,4 @@
+import type { EarshotError } from "../errors.js";
 import { Message } from "../message.js";
 import { OutgoingStream } from "../session/outgoing-stream.js";
 import type { Body, Exchange, Lender } from "../session/session.js";
@@ -14,16 +15,33 @@ const NO_MESSAGE = new Message(Buffer.alloc(0), 0, 0);
  * A message, for one who answers it by himself, at any time, once: by `reply`, by `fail`, or by what is written to `begin`
  * and then `end`. That it is answered must also be said when nobody waits for it any more.
  */
-export class Answering extends Context {
+export class Answering {
   readonly #connection: Connection;
+  readonly #address: string;
   readonly #exchange: Exchange;
-  #reader: Reader | undefined;
-  #writer: Writer | undefined;
+  /** Made when it is needed: most calls are answered before anybody asks for any of it. */
+  #context: Context | undefined;
 
   constructor(connection: Connection, address: string, exchange: Exchange) {
-    super(connection, address, exchange.message ?? NO_MESSAGE);
     this.#connection = connection;
+    this.#address = address;
     this.#exchange = exchange;
+  }
+
+  /** What else is known of the caller. */
+  get context(): Context {
+    this.#context ??= new Context(this.#connection, this.#address, this.#exchange.message ?? NO_MESSAGE);
+    return this.#context;
+  }
+
+  /** True when nobody waits for the answer any more. */
+  get isAbandoned(): boolean {
+    return this.#context !== undefined && Context.isAbandoned(this.#context);
+  }
+
+  /** Nobody waits for the answer any more. */
+  giveUp(error: EarshotError): void {
+    Context.abort(this.context, error);
   }
 
   /** The message, if it came whole. */
@@ -42,8 +60,7 @@ export class Answering extends Context {
     const { incoming } = this.#exchange;
     if (incoming === undefined) reader.give(NO_MESSAGE);
     else reader.attach(incoming);
-    this.#reader = reader;
-    this.#hear();
+    Context.onGone(this.context, (error) => reader.fail(error));
     return reader;
   }
 
@@ -60,22 +77,14 @@ export class Answering extends Context {
   /** An answer that is written bit by bit; `end` must follow. */
   begin(): Outflow {
     const outgoing = new OutgoingStream();
-    this.#writer = new Writer(outgoing, (code, text) => this.fail(code, text));
-    this.#hear();
+    const writer = new Writer(outgoing, (code, text) => this.fail(code, text));
+    Context.onGone(this.context, (error) => writer.fail(error));
     this.#connection.replyStream(this.#exchange, outgoing, NONE);
-    return this.#writer;
+    return writer;
   }
 
   /** All of the answer is written. */
   end(): void {
     this.#connection.endReply(this.#exchange);
-  }
-
-  /** What is read or written breaks off when the caller goes. */
-  #hear(): void {
-    Context.onGone(this, (error) => {
-      this.#reader?.fail(error);
-      this.#writer?.fail(error);
-    });
   }
 }

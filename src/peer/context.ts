@@ -70,7 +70,14 @@ export class Context {
 
   /** @internal tells one who answers, now or later, that nobody waits for it any more */
   static onGone(context: Context, listener: (error: EarshotError) => void): void {
-    context.#onGone = listener;
+    const before = context.#onGone;
+    context.#onGone =
+      before === undefined
+        ? listener
+        : (error) => {
+            before(error);
+            listener(error);
+          };
     if (context.#goneBecause !== undefined) listener(context.#goneBecause);
   }
 

@@ -2,7 +2,6 @@ import type { EarshotError } from "../errors.js";
 import type { Exchange, OwnContract } from "../session/session.js";
 import { Answering } from "./answering.js";
 import type { Connection } from "./connection.js";
-import { Context } from "./context.js";
 
 /** A contract, for the server that it is served by. */
 export interface ServedContract extends OwnContract {
@@ -32,6 +31,6 @@ export class DirectHandling {
 
   /** Nobody waits for the answer any more. */
   giveUp(exchange: Exchange, error: EarshotError): void {
-    if (exchange.context instanceof Context) Context.abort(exchange.context, error);
+    if (exchange.context instanceof Answering) exchange.context.giveUp(error);
   }
 }

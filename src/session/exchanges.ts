@@ -14,6 +14,11 @@ export const MAX_HELD_DESCRIPTORS = 512;
 export class IncomingExchange extends Exchange implements Incoming {
   assembly: Assembly | undefined = undefined;
   deadlineMs = -1;
+
+  // As for `Request`.
+  constructor(id: number) {
+    super(id);
+  }
 }
 
 /** The exchanges that the other side began, and what they hold: until both directions are over. */

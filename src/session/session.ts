@@ -168,8 +168,11 @@ export abstract class Outgoing {
   isSystem = false;
   /** Go with its first frame, and are the transport's from then on. */
   descriptors: readonly number[] = NONE;
-  /** 0 is none: a small integer costs nothing, where `Infinity` would be an object of its own for each message. */
-  #deadline = 0;
+  /**
+   * When its caller gives up, 0 for never: a small integer costs nothing, where `Infinity` would be an object of its own for
+   * each message. For `deadlineAt` alone, and not private: classes derive from this one, and are slower to make if it is.
+   */
+  expiresAt = 0;
 
   /** Its body is not needed any more. */
   letGo(): void {
@@ -181,11 +184,11 @@ export abstract class Outgoing {
 
   /** When its caller gives up, in the clock of the host: the next whole millisecond, or `Infinity`. */
   get deadlineAt(): number {
-    return this.#deadline === 0 ? Infinity : this.#deadline;
+    return this.expiresAt === 0 ? Infinity : this.expiresAt;
   }
 
   set deadlineAt(at: number) {
-    this.#deadline = at === Infinity ? 0 : Math.max(1, Math.ceil(at));
+    this.expiresAt = at === Infinity ? 0 : Math.max(1, Math.ceil(at));
   }
 }
 
@@ -205,6 +208,11 @@ export abstract class Request extends Outgoing {
   /** Nobody reads the reply any more. */
   isUnwanted = false;
   replyDescriptors: readonly number[] = NONE;
+
+  // biome-ignore lint/complexity/noUselessConstructor: the default one passes on a list of arguments, which takes longer.
+  constructor() {
+    super();
+  }
 
   /** @param descriptors came with the reply, and are the receiver's to close */
   abstract onReply(message: Message, descriptors: readonly number[]): void;
