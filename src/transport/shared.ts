@@ -32,6 +32,7 @@ export class SharedTransport implements Transport, TransportEvents, Pollable {
   #life: "open" | "closed" | "released" = "open";
   #isPaused: boolean;
   #isPeerGone = false;
+  #isBellGone = false;
   #error: EarshotError | undefined;
 
   /**
@@ -189,11 +190,10 @@ export class SharedTransport implements Transport, TransportEvents, Pollable {
 
   onReady(events: number, idleUs: number): number {
     try {
-      const isGone = (events & (LOOK | OVER)) === 0 && !this.#bell.hear();
+      if ((events & (LOOK | OVER)) === 0 && !this.#bell.hear()) this.#onBellGone();
       this.#goOn();
-      const hasMore = this.#readPiece();
-      if (isGone) this.#onBellGone();
-      if (hasMore) return AT_ONCE;
+      if (this.#readPiece()) return AT_ONCE;
+      if (this.#isBellGone) this.#findReason();
       const lookUs = events === OVER || !this.#isReading ? 0 : this.#spin.next(idleUs);
       if (lookUs > 0) this.#in.stayAwake();
       return lookUs > 0 || !this.#isReading || this.#in.sleep() ? lookUs : AT_ONCE;
@@ -222,10 +222,13 @@ export class SharedTransport implements Transport, TransportEvents, Pollable {
     return false;
   }
 
-  /** Whoever closes the bell has left, or is gone, and has said so in the ring or by the socket. */
   #onBellGone(): void {
-    if (this.#life !== "open") return;
+    this.#isBellGone = true;
     this.#poller.watch(this.#bell.fd, this, 0);
+  }
+
+  /** Whoever closes the bell has left, or is gone, and has said so in the ring or by the socket. */
+  #findReason(): void {
     if (!this.#isReading) return;
     if (this.#socket.isPeerGone) this.onHangUp();
     else throw new EarshotError("CONNECTION_LOST", "the other side can not be woken any more");
