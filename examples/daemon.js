@@ -1,15 +1,14 @@
-// A daemon that keeps notes in memory, and its command-line tool. The tool starts the daemon when there is none.
+// A daemon that keeps notes in memory, and its command-line tool. The tool starts the daemon when there is none, and replaces
+// one of an older version; the daemon leaves when nobody has called for an hour.
 //
 //   node examples/daemon.js add 'buy milk'
 //   node examples/daemon.js list
 //   node examples/daemon.js stop
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { dial, listen } from "earshot";
 
 const ADDRESS = "notes";
-// An upgraded tool and the old daemon find out in the handshake, and say so.
+// An upgraded tool and the old daemon find out in the handshake.
 const APP = { name: "notes", version: "1.0.0", accepts: ["1"] };
 
 async function serve() {
@@ -25,39 +24,25 @@ async function serve() {
     if (!Object.hasOwn(commands, name)) throw new Error(`there is no command ${name}`);
     return commands[name](text);
   };
-  const server = await listen(ADDRESS, handle, { app: APP });
+  const server = await listen(ADDRESS, handle, { app: APP, idleExitMs: 3_600_000 });
   for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => server.close());
-  console.log("ready");
 }
 
-async function connect() {
-  try {
-    return await dial(ADDRESS, { app: APP });
-  } catch (error) {
-    if (error.code !== "NO_SERVER") throw error;
-  }
-  const daemon = spawn(process.execPath, [fileURLToPath(import.meta.url), "serve"], {
-    detached: true,
-    stdio: ["ignore", "pipe", "ignore"],
-  });
-  // It is ready; or it has ended, because another one was faster. Either way there is one now.
-  await Promise.race([once(daemon.stdout, "data"), once(daemon, "exit")]);
-  daemon.stdout.destroy();
-  daemon.unref();
-  return await dial(ADDRESS, { app: APP });
-}
-
-const [command = "list", text] = process.argv.slice(2);
-if (command === "serve") await serve();
-else {
-  const client = await connect();
+async function call(command, text) {
+  const start = { command: process.execPath, args: [fileURLToPath(import.meta.url), "serve"], cwd: "/" };
+  const client = await dial(ADDRESS, { app: APP, onMismatch: "replace", start });
   try {
     const reply = await client.send(JSON.stringify([command, text]), { timeoutMs: 5_000 });
     process.stdout.write(reply.text());
-  } catch (error) {
-    console.error(error.message);
-    process.exitCode = 1;
   } finally {
     await client.close();
   }
+}
+
+const [command = "list", text] = process.argv.slice(2);
+try {
+  await (command === "serve" ? serve() : call(command, text));
+} catch (error) {
+  console.error(error.message);
+  process.exitCode = 1;
 }

@@ -25,7 +25,19 @@ function bundle(entry, outdir, options = {}) {
   });
 }
 
-const COMMANDS = ["listen", "send", "ping", "doctor", "describe", "call", "completion", "complete", "no-command"];
+const COMMANDS = [
+  "listen",
+  "send",
+  "ping",
+  "doctor",
+  "describe",
+  "call",
+  "post",
+  "outbox",
+  "completion",
+  "complete",
+  "no-command",
+];
 const commands = {
   name: "commands",
   setup({ onResolve }) {
@@ -48,7 +60,7 @@ const DIALING = ["send", "ping", "describe", "call", "completion", "complete", "
 
 rmSync(`${root}dist`, { recursive: true, force: true });
 // Together, so that what both need is one chunk: an error of one is an error of the other.
-await bundle({ index: "src/index.ts", contract: "src/contract/index.ts" }, "dist");
+await bundle({ index: "src/index.ts", contract: "src/contract/index.ts", outbox: "src/outbox/index.ts" }, "dist");
 await bundle({ cli: "src/cli/main.ts" }, "dist", { plugins: [commands] });
 for (const name of COMMANDS) {
   const plugins = DIALING.includes(name) ? [dialingOnly] : [];

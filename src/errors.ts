@@ -14,6 +14,7 @@ export type ErrorCode =
   | "PEER_REFUSED"
   | "UNSUPPORTED"
   | "NO_SERVER"
+  | "START_FAILED"
   | "TIMEOUT"
   | "CANCELLED"
   | "CONNECTION_LOST"
@@ -29,10 +30,23 @@ export type ErrorCode =
   | "INVALID_INPUT"
   | "INVALID_OUTPUT"
   | "PROCEDURE_FAILED"
+  | "STORE_FULL"
+  | "STORE_DAMAGED"
   | "SYSTEM_ERROR";
 
 /** What was being done when it went wrong. */
-export type Operation = "parse" | "listen" | "dial" | "send" | "receive" | "ping" | "close" | "call";
+export type Operation =
+  | "parse"
+  | "listen"
+  | "dial"
+  | "send"
+  | "receive"
+  | "ping"
+  | "close"
+  | "call"
+  | "subscribe"
+  | "open"
+  | "post";
 
 /**
  * Whether a message that was not acknowledged may have reached a handler: `"unsent"` means surely not, so that
@@ -66,6 +80,8 @@ export interface ErrorDetails {
   readonly issues?: readonly Issue[] | undefined;
   /** What a declared error says. */
   readonly data?: unknown;
+  /** When to come back, in milliseconds. */
+  readonly retryAfterMs?: number | undefined;
 }
 
 /** The only error class that earshot throws or rejects with. */
@@ -91,6 +107,8 @@ export class EarshotError extends Error {
   readonly issues: readonly Issue[] | undefined;
   /** With `PROCEDURE_FAILED`: what the declared error says; `isError` knows its type. */
   readonly data: unknown;
+  /** With `OVERLOADED`: after how long it may be worth trying again, in milliseconds, if the other side says. */
+  readonly retryAfterMs: number | undefined;
 
   /** For earshot itself; programs only catch it. */
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
@@ -103,6 +121,7 @@ export class EarshotError extends Error {
     this.procedure = details.procedure;
     this.issues = details.issues;
     this.data = details.data;
+    this.retryAfterMs = details.retryAfterMs;
   }
 }
 
@@ -141,6 +160,9 @@ const ACTIONS: Readonly<Record<Operation, string>> = {
   ping: "Cannot ping",
   close: "Cannot close",
   call: "Cannot call",
+  subscribe: "Cannot subscribe at",
+  open: "Cannot open",
+  post: "Cannot post to",
 };
 
 /** An error in the house form: the action, the address, a colon, the fact. */
@@ -154,6 +176,12 @@ export function failure(
   const place = JSON.stringify(address);
   const what = details.procedure === undefined ? place : `${details.procedure} at ${place}`;
   return new EarshotError(code, `${ACTIONS[op]} ${what}: ${fact}`, { ...details, op, address });
+}
+
+/** What an error says besides what was being done, and where: for an error of something else that failed because of it. */
+export function factOf({ op, address, message }: EarshotError): string {
+  const prefix = op === undefined || address === undefined ? "" : `${ACTIONS[op]} ${JSON.stringify(address)}: `;
+  return message.startsWith(prefix) ? message.slice(prefix.length) : message;
 }
 
 /**

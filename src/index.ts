@@ -13,15 +13,21 @@ export {
   type Operation,
 } from "./errors.js";
 export { type Descriptor, Message } from "./message.js";
+export type { OverloadOptions } from "./peer/admission.js";
 export { type Allow, anyUser, groups, sameUser, users } from "./peer/allow.js";
+export type { BroadcastOptions } from "./peer/broadcast-options.js";
 export type { Chunks } from "./peer/chunks.js";
-export { Client, type Pong, type SendOptions, type StreamSendOptions } from "./peer/client.js";
+export { Client, type Pong } from "./peer/client.js";
+export type { ClientState, ReconnectOptions, Retry } from "./peer/client-state.js";
 export { Context, type Peer } from "./peer/context.js";
+export type { DeduplicateOptions, Deduplicator, Recorded } from "./peer/deduplication.js";
 export { type DialOptions, dial } from "./peer/dial.js";
 export type { Duplex } from "./peer/duplex.js";
 export { type Answer, type Examination, type ExamineOptions, examine } from "./peer/examine.js";
+export type { MetaOptions } from "./peer/meta.js";
 export type { App, CloseOptions, Logger, Spin } from "./peer/options.js";
 export type { WaitOptions } from "./peer/pending.js";
+export type { OpenOptions, SendOptions, StreamSendOptions } from "./peer/send-options.js";
 export {
   type FullReply,
   type Handler,
@@ -32,7 +38,11 @@ export {
   type StreamHandler,
   type StreamListenOptions,
 } from "./peer/server.js";
+export type { StartOptions } from "./peer/start-options.js";
 export { StreamedMessage } from "./peer/streamed-message.js";
+export type { SlowPolicy } from "./peer/subscriber.js";
+export { type SubscribeOptions, Subscription } from "./peer/subscription.js";
+export { TopicMessage } from "./peer/topic-reader.js";
 export type { Credentials } from "./transport/credentials.js";
 export type { AddressState, Finding, ServerFacts, SocketExamination, SocketPath } from "./transport/examine.js";
 export type { DirectoryFacts, FileFacts } from "./transport/place.js";

@@ -9,7 +9,8 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
 /** Left may import right, nothing else; within a room everything. A file in `src/` itself is a room of its own. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
-  cli: ["index", "contract"],
+  cli: ["index", "contract", "outbox"],
+  outbox: ["peer", "address", "errors"],
   contract: ["peer", "session", "wire", "message", "errors"],
   index: ["peer", "transport", "wire", "native", "message", "address", "errors"],
   peer: ["session", "transport", "wire", "message", "address", "errors"],
@@ -30,14 +31,20 @@ const IMPURE =
 /** Who has timers and turns of its own, and why. */
 const MAY_WAIT: Readonly<Record<string, string>> = {
   "src/cli/exec.ts": "how long a command may run",
+  "src/outbox/clock.ts": "when the next attempt comes, and what is delayed or expires",
+  "src/outbox/journal.ts": "the end of a turn, when its posts are one transaction",
+  "src/outbox/limit.ts": "how long a caller waits for the disk",
+  "src/cli/post.ts": "when to look again whether another process has delivered",
   "src/cli/input.ts": "how soon the end of a short message has to come",
   "src/peer/alarm.ts": "the one timer of a connection",
   "src/peer/connection.ts": "the end of a turn",
   "src/peer/plain-channel.ts": "how long a message may wait for its connection",
+  "src/peer/time.ts": "the timers of a client that waits for its server",
   "src/peer/notify.ts": "signs of life for the service manager, and when to tell again what its queue had no place for",
   "src/peer/acceptor.ts": "how long closing may take",
   "src/contract/item-writer.ts": "the end of a turn, when its items leave",
   "src/peer/client.ts": "how long closing may take",
+  "src/peer/timers.ts": "the clock of those who are given one",
   "src/transport/dial.ts": "how long dialing may take, and when to try a full queue again",
   "src/transport/net.ts": "a resume that takes effect after a pause",
   "src/transport/unix.ts": "the end of a connection, told in a turn of its own",
@@ -45,6 +52,12 @@ const MAY_WAIT: Readonly<Record<string, string>> = {
   "src/transport/net-listener.ts": "the turns in which the kernel's queue is handed over",
   "src/transport/turn.ts": "when to look again whether another starter is done",
   "src/transport/examine.ts": "how long a server may take to end an empty connection",
+  "src/transport/absence.ts": "how long a server that leaves is still heard",
+  "src/transport/appearance.ts": "when to look again for what no watcher tells",
+  "src/transport/starting.ts":
+    "when to look again at a name that others are taking, and the turns in which the rest is told",
+  "src/peer/idle-exit.ts": "how long a server may be unused",
+  "src/peer/start-daemon.ts": "how long a server may take to start",
   "src/transport/claim.ts": "when to look again at a path that others are taking",
   "src/transport/probe.ts": "how long a server that starts may take to listen",
   "src/transport/memory.ts": "delivery in a turn of its own",
@@ -117,16 +130,21 @@ test("every relative import names a file that is there, with its extension", () 
   assert.deepEqual(wrong, []);
 });
 
+/** Packages that who needs them installs, each loaded in one file, when it is needed. */
+const OPTIONAL: Readonly<Record<string, string>> = { lmdb: "src/outbox/lmdb.ts" };
+
 test("nothing but Node and what finds the addon is needed to run, and builtins by their full name", () => {
   const wrong = sources.flatMap((file) =>
     file.imports
-      .filter((specifier) => !specifier.startsWith("."))
+      .filter((specifier) => !specifier.startsWith(".") && OPTIONAL[specifier] !== file.path)
       .filter((specifier) => !specifier.startsWith("node:") || !isBuiltin(specifier))
       .map((specifier) => `${file.path} imports ${specifier}`),
   );
   assert.deepEqual(wrong, []);
   const manifest = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
   assert.deepEqual(Object.keys(manifest.dependencies ?? {}), ["node-gyp-build"]);
+  assert.deepEqual(Object.keys(manifest.peerDependencies), Object.keys(OPTIONAL));
+  for (const name of Object.keys(OPTIONAL)) assert.equal(manifest.peerDependenciesMeta[name].optional, true);
 });
 
 test("wire and session are pure: no builtin, timer, promise, clock or chance", () => {

@@ -70,10 +70,17 @@ export function checkVoice(command: string, { quiet, verbose }: { quiet?: boolea
 }
 
 /** Milliseconds; 0 is no limit. @throws UsageError */
-export function readTimeout(command: string, text: string | undefined): number | undefined {
+export function readTimeout(command: string, text: string | undefined, name = "timeout-ms"): number | undefined {
   if (text === undefined) return undefined;
   if (/^\d{1,15}$/.test(text)) return Number(text);
-  throw new UsageError(`--timeout-ms ${JSON.stringify(text)}: a whole number of milliseconds is needed`, command);
+  throw new UsageError(`--${name} ${JSON.stringify(text)}: a whole number of milliseconds is needed`, command);
+}
+
+/** @throws UsageError */
+export function readNumber(command: string, name: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (/^\d{1,15}$/.test(text)) return Number(text);
+  throw new UsageError(`--${name} ${JSON.stringify(text)}: a whole number is needed`, command);
 }
 
 /** @throws UsageError */

@@ -7,6 +7,7 @@ export type Candidate = readonly [word: string, text: string];
 
 /** What a shell asks for where files will do. */
 const FILES: Candidate = [":files", ""];
+const OUTBOX_ACTIONS = ["list", "show", "retry", "drop", "stats"];
 const SHELLS = ["bash", "zsh", "fish"];
 
 interface Flag {
@@ -69,7 +70,7 @@ function readWords(words: readonly string[], flags: readonly Flag[]) {
 }
 
 function valuesOf({ value = "" }: Flag): readonly Candidate[] {
-  if (value.includes("FILE")) return [FILES];
+  if (/FILE|DIR/.test(value)) return [FILES];
   return /^[a-z|]+$/.test(value) ? value.split("|").map((choice) => [choice, ""]) : [];
 }
 
@@ -80,6 +81,10 @@ async function positionalsOf(
 ): Promise<readonly Candidate[]> {
   const [address] = before;
   if (command === "completion") return address === undefined ? SHELLS.map((shell) => [shell, ""]) : [];
+  if (command === "outbox") {
+    if (before.length === 1) return [FILES];
+    return address === undefined ? OUTBOX_ACTIONS.map((action) => [action, ""]) : [];
+  }
   if (address === undefined) {
     if (/[./~]/.test(current)) return [FILES];
     const names = await (await import("./live-words.js")).socketNames();

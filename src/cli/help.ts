@@ -1,6 +1,8 @@
 import { Exit, type ExitCode } from "./exit-codes.js";
 import { CALL, COMPLETION, DESCRIBE } from "./help-contract.js";
+import { OUTBOX, POST } from "./help-outbox.js";
 import { ADDRESS, COMMON, EXIT_CODES } from "./help-parts.js";
+import { SUBSCRIBE } from "./help-topics.js";
 import { write } from "./output.js";
 
 export const GENERAL_HELP = `Messages between programs on one machine, over Unix domain sockets.
@@ -8,10 +10,13 @@ export const GENERAL_HELP = `Messages between programs on one machine, over Unix
 Usage:
   earshot listen ADDRESS [--echo | --reply TEXT | --exec CMD]   print the messages that come, and answer them
   earshot send ADDRESS [MESSAGE]                                send one, print the reply
+  earshot subscribe ADDRESS PATTERN                             print what is published there on the topics of a pattern
   earshot ping ADDRESS                                          is a server there, and how far away?
   earshot doctor ADDRESS                                        what is there, what is wrong, and what to do?
   earshot describe ADDRESS                                      which procedures does the contract there have?
   earshot call ADDRESS PROCEDURE [JSON|-]                       call one, print its output
+  earshot post ADDRESS [MESSAGE] --outbox DIR                   keep one on disk until it is acknowledged
+  earshot outbox list|show|retry|drop|stats DIR                 what is kept there, and what could not be delivered
   earshot completion bash|zsh|fish                              what makes the Tab key know all this
   earshot --version
   earshot COMMAND --help
@@ -48,8 +53,10 @@ Options:
                           made, each message gets a file, byte for byte; names sort as the messages came, and a file
                           has its name when it is complete (until then it is hidden, .NAME.part)
   --wire auto|plain|framed  what to understand: both (default), one message per connection, or earshot's own frames
+  --publish TOPIC         publish each line of standard input to those who run earshot subscribe, and end with it
   --once                  end after the first message that was handled; later ones are refused
   --take-over             if a server is there already, go on with its socket: no caller is refused, and it leaves
+  --idle-exit-ms N        end when nobody has been connected for so long; nobody who calls at that instant is dropped
   --mode OCTAL            permissions of the socket file, default 600: this user alone
   --max-message-bytes N   the largest message, and the largest reply of CMD; default no limit, with --json 67108864
   --timeout-ms N          end CMD when it takes longer, and fail the message; default no limit
@@ -93,6 +100,13 @@ Options:
                           whose closing of the connection counts as acknowledgement, and as an empty reply
   --timeout-ms N          give up after so long, all of the message and the reply included, from when there is
                           something to send; default 5000 to connect, then no limit
+  --retry unsent|idempotent  wait for a server instead of failing without one, for --timeout-ms at most; "unsent" sends
+                          again only what surely nobody has handled, "idempotent" also what may have been, with an id by
+                          which the server knows it. What comes from standard input bit by bit is sent once
+  --id ID                 what the message is known by: a server that has handled it repeats the reply it gave then
+  --start CMD             if no server is there, start one: CMD, run by sh, goes on after this command has ended. What
+                          it prints is in .NAME.log beside the socket. Of several callers one starts it, and all
+                          wait until it answers, for 10 seconds or --timeout-ms
   --max-message-bytes N   the largest reply, and the largest message from standard input; default no limit, but 67108864
                           for a reply with --json and for what is typed
   --quiet                 nothing on standard error but errors
@@ -110,7 +124,9 @@ Examples:
   earshot send demo 'hello'
   earshot send /run/user/1000/log.sock < report.pdf
   tar c music | earshot send backup
+  earshot send upper hello --start "earshot listen upper --exec 'tr a-z A-Z' --idle-exit-ms 60000"
   date | earshot send demo --timeout-ms 1000 || echo "not sent: $?"
+  earshot send jobs 'work' --retry idempotent --timeout-ms 60000
 
 ${EXIT_CODES}
 `;
@@ -169,10 +185,13 @@ ${EXIT_CODES}
 const HELP = {
   listen: LISTEN,
   send: SEND,
+  subscribe: SUBSCRIBE,
   ping: PING,
   doctor: DOCTOR,
   describe: DESCRIBE,
   call: CALL,
+  post: POST,
+  outbox: OUTBOX,
   completion: COMPLETION,
 } as const;
 

@@ -1,5 +1,7 @@
+import { isatty } from "node:tty";
 import type { Delivery } from "../index.js";
 import { write } from "./output.js";
+import { readStdin } from "./stdin.js";
 
 /** What is typed is sent when it is finished, and has to be somewhere until then. */
 const MAX_TYPED_BYTES = 67_108_864;
@@ -32,15 +34,18 @@ export class Input {
   }
 
   /** Resolves with the first of it; what is typed at a terminal is read to its end. */
-  static async open(stdin: NodeJS.ReadStream, options: InputOptions): Promise<Input> {
-    const pieces: AsyncIterator<Buffer> = stdin[Symbol.asyncIterator]();
-    if (stdin.isTTY) {
+  static async open(options: InputOptions): Promise<Input> {
+    // Not asked of `process.stdin`, which would begin to read it.
+    if (isatty(0)) {
+      const pieces: AsyncIterator<Buffer> = process.stdin[Symbol.asyncIterator]();
       const hint = "the message is what you type; end it with Ctrl-D on a line of its own\n";
       if (options.mayHint) await write(process.stderr, hint);
       return new Input(await readAll(pieces, options), undefined, options);
     }
+    const pieces = readStdin();
     const { done, value } = await pieces.next();
-    const first = done === true ? NOTHING : value;
+    // The next piece is read to the same memory.
+    const first = done === true ? NOTHING : Buffer.from(value);
     assertFits(first.length, options, "unsent");
     return new Input(first, done === true ? undefined : pieces, options);
   }

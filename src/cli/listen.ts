@@ -30,7 +30,9 @@ const OPTIONS = {
   mode: { type: "string" },
   "max-message-bytes": { type: "string" },
   once: { type: "boolean" },
+  publish: { type: "string" },
   "take-over": { type: "boolean" },
+  "idle-exit-ms": { type: "string" },
 } as const;
 
 type Values = Awaited<ReturnType<typeof parse<typeof OPTIONS>>>["values"];
@@ -56,6 +58,7 @@ export async function run(args: readonly string[]) {
   );
   if (server === undefined) return Exit.OK;
   if (!values.quiet) await announce(server, address, values);
+  if (values.publish !== undefined) void publish(server, values.publish, options.maxMessageBytes, ending);
   const code = await Promise.race([server.closed, ending.forced]);
   sink.close();
   if (code !== undefined) {
@@ -75,6 +78,7 @@ function readOptions(values: Values) {
     wire: readChoice("listen", "wire", values.wire, ["auto", "plain", "framed"]),
     mode: readMode("listen", values.mode),
     takeOver: values["take-over"],
+    idleExitMs: readTimeout("listen", values["idle-exit-ms"], "idle-exit-ms"),
     maxMessageBytes: readBytes("listen", "max-message-bytes", values["max-message-bytes"]),
     logger: quiet ? undefined : stderrLogger(verbose ? "debug" : "warn", json),
   } satisfies ListenOptions;
@@ -105,6 +109,21 @@ async function openSink(path: string | undefined, onBroken: (error: unknown) => 
     return (await directorySink(path)) ?? (await fileSink(path));
   } catch (error) {
     throw new OutputError(`cannot write to ${JSON.stringify(path)}`, error);
+  }
+}
+
+/** The end of standard input ends the server, and so does what cannot be published. */
+async function publish(
+  server: Server,
+  topic: string,
+  maxBytes: number | undefined,
+  ending: Pick<Ending, "begin">,
+): Promise<void> {
+  try {
+    await (await import("./publish.js")).publishLines(server, topic, process.stdin, maxBytes);
+    ending.begin();
+  } catch (error) {
+    ending.begin(error);
   }
 }
 

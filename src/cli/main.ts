@@ -12,10 +12,13 @@ interface Command {
 const COMMANDS: ReadonlyMap<string | undefined, () => Promise<Command>> = new Map([
   ["listen", () => import("./listen.js")],
   ["send", () => import("./send.js")],
+  ["subscribe", () => import("./subscribe.js")],
   ["ping", () => import("./ping.js")],
   ["doctor", () => import("./doctor.js")],
   ["describe", () => import("./describe.js")],
   ["call", () => import("./call.js")],
+  ["post", () => import("./post.js")],
+  ["outbox", () => import("./outbox.js")],
   ["completion", () => import("./completion.js")],
   ["complete", () => import("./complete.js")],
 ]);

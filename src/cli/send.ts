@@ -1,5 +1,14 @@
-import { type Delivery, dial, EarshotError, type Message, type StreamedMessage } from "../index.js";
-import { COMMON_OPTIONS, checkVoice, parse, readBytes, readChoice, readTimeout, takePositionals } from "./arguments.js";
+import { type Delivery, dial, EarshotError, type Message, type StartOptions, type StreamedMessage } from "../index.js";
+import {
+  COMMON_OPTIONS,
+  checkVoice,
+  parse,
+  readBytes,
+  readChoice,
+  readTimeout,
+  takePositionals,
+  UsageError,
+} from "./arguments.js";
 import { Exit, type ExitCode } from "./exit-codes.js";
 import type { Input } from "./input.js";
 import { write } from "./output.js";
@@ -10,7 +19,10 @@ export { report } from "./report.js";
 const OPTIONS = {
   ...COMMON_OPTIONS,
   wire: { type: "string" },
+  start: { type: "string" },
   "max-message-bytes": { type: "string" },
+  retry: { type: "string" },
+  id: { type: "string" },
 } as const;
 
 /** `earshot send ADDRESS [MESSAGE]` */
@@ -22,17 +34,22 @@ export async function run(args: readonly string[]): Promise<ExitCode> {
   const wire = readChoice("send", "wire", values.wire, ["framed", "plain"]);
   const maxMessageBytes = readBytes("send", "max-message-bytes", values["max-message-bytes"]);
   const limit = readTimeout("send", values["timeout-ms"]);
+  const retry = readChoice("send", "retry", values.retry, ["unsent", "idempotent"]) ?? false;
+  const { id } = values;
+  const start = readStart(values.start, limit);
   const { json: isJson = false, quiet: isQuiet = false } = values;
   const logger = values.verbose ? (await import("./log.js")).stderrLogger("debug", isJson) : undefined;
 
   // Before the connection: a server does not wait long for one that says nothing.
   const input = text === undefined ? await openInput(maxMessageBytes, !isQuiet && !isJson) : undefined;
   const time = new TimeLimit(limit);
-  const client = await dial(address, { wire, maxMessageBytes, logger, connectTimeoutMs: limit });
+  const connect = retry === false ? "eager" : "lazy";
+  const client = await dial(address, { wire, maxMessageBytes, logger, connectTimeoutMs: limit, connect, retry, start });
   try {
     const message = text ?? (await input?.message()) ?? "";
-    if (isJson) await describe(await client.send(message, { timeoutMs: time.leftMs }));
-    else await print(await client.send(message, { timeoutMs: time.leftMs, body: "stream" }), maxMessageBytes);
+    const options = { timeoutMs: time.leftMs, id };
+    if (isJson) await describe(await client.send(message, options));
+    else await print(await client.send(message, { ...options, body: "stream" }), maxMessageBytes);
   } catch (error) {
     throw input?.failure ?? error;
   } finally {
@@ -41,11 +58,17 @@ export async function run(args: readonly string[]): Promise<ExitCode> {
   return Exit.OK;
 }
 
+/** @throws UsageError */
+function readStart(command: string | undefined, readyTimeoutMs: number | undefined): StartOptions | undefined {
+  if (command === "") throw new UsageError('--start "": a command is needed, which starts the server', "send");
+  return command === undefined ? undefined : { command: "sh", args: ["-c", command], readyTimeoutMs };
+}
+
 /** Loaded when it is needed, as all that is not a part of every message from a script. */
 async function openInput(maxBytes: number | undefined, mayHint: boolean): Promise<Input> {
   const { Input } = await import("./input.js");
   const refuse = (limit: number, delivery: Delivery) => tooLarge("send standard input", limit, delivery);
-  return await Input.open(process.stdin, { maxBytes, mayHint, refuse });
+  return await Input.open({ maxBytes, mayHint, refuse });
 }
 
 async function describe(reply: Message): Promise<void> {

@@ -2,11 +2,12 @@ import { failure } from "../errors.js";
 import { Message } from "../message.js";
 import type { Client } from "../peer/client.js";
 import { Pending, type WaitOptions } from "../peer/pending.js";
+import { RecordStream } from "../peer/record-stream.js";
+import type { OpenOptions } from "../peer/send-options.js";
 import { ClientStream } from "./client-stream.js";
 import { type Codec, CodecError, type CodecName } from "./codec.js";
 import { CODEC_NAMES, codecFor } from "./codecs.js";
 import { writeHeaders } from "./headers.js";
-import { ItemStream } from "./item-stream.js";
 import type { Plan } from "./plan.js";
 import { readReply } from "./reply.js";
 import type { CallOptions, Stream } from "./types.js";
@@ -37,6 +38,13 @@ export class Caller {
   unary(plan: Plan, input: unknown, options: CallOptions | undefined): Promise<unknown> {
     return new Promise((resolve, reject) => {
       plan.unary ??= { ...plan.origin, read: (message) => this.output(plan, message) };
+      const retry = options?.retry ?? this.client.retry;
+      if (retry !== false || options?.id !== undefined) {
+        const body = this.encode(plan, input, options);
+        // Its headers are in the call itself.
+        this.client.persist(plan.unary, body, { ...this.limits(options), id: options?.id, retry }, { resolve, reject });
+        return;
+      }
       const pending = new Pending(plan.unary, this.encode(plan, input, options, true), resolve, reject);
       pending.lender = this.#writer;
       this.client.begin(pending, this.limits(options));
@@ -50,7 +58,7 @@ export class Caller {
 
   /** Items come; the caller's go where the procedure accepts some. */
   stream(plan: Plan, input: unknown, items: unknown, options: CallOptions | undefined): Stream<unknown> {
-    return new ItemStream(new ClientStream(this, plan, input, items, options));
+    return new RecordStream(new ClientStream(this, plan, input, items, options));
   }
 
   /** The output of a reply; where its validator is asynchronous, a promise. @throws EarshotError */
@@ -100,9 +108,10 @@ export class Caller {
   }
 
   /** When to give up. */
-  limits(options: CallOptions | undefined): WaitOptions | undefined {
+  limits(options: CallOptions | undefined): OpenOptions | undefined {
     if (options === undefined) return this.#defaults;
-    const { signal, timeoutMs = this.#timeoutMs } = options;
-    return signal === undefined && timeoutMs === undefined ? undefined : { signal, timeoutMs };
+    const { signal, timeoutMs = this.#timeoutMs, retry } = options;
+    const isPlain = signal === undefined && timeoutMs === undefined && retry === undefined;
+    return isPlain ? undefined : { signal, timeoutMs, retry };
   }
 }

@@ -1,15 +1,15 @@
 import { EarshotError } from "../errors.js";
+import { RecordReader } from "../peer/record-reader.js";
+import type { RecordSource } from "../peer/record-stream.js";
 import type { StreamedPending } from "../peer/streamed-pending.js";
 import type { Caller } from "./caller.js";
-import { ItemReader } from "./item-reader.js";
-import type { ItemSource } from "./item-stream.js";
 import type { Plan } from "./plan.js";
 import { readItem, readReply } from "./reply.js";
 import { Sending } from "./sending.js";
 import type { CallOptions } from "./types.js";
 
 /** What a server streams to its caller. */
-export class ClientStream implements ItemSource<unknown> {
+export class ClientStream implements RecordSource<unknown> {
   readonly #caller: Caller;
   readonly #plan: Plan;
   #input: unknown;
@@ -26,7 +26,7 @@ export class ClientStream implements ItemSource<unknown> {
     this.#options = options;
   }
 
-  open(): ItemReader {
+  open(): RecordReader {
     const caller = this.#caller;
     const plan = this.#plan;
     const head = caller.encode(plan, this.#input, this.#options);
@@ -39,14 +39,14 @@ export class ClientStream implements ItemSource<unknown> {
     }
     this.#input = undefined;
     this.#items = undefined;
-    return new ItemReader(pending.reader, caller.maxMessageBytes);
+    return new RecordReader(pending.reader, { maxBytes: caller.maxMessageBytes });
   }
 
-  item({ source, start, end }: ItemReader): unknown {
+  item({ source, start, end }: RecordReader): unknown {
     return readItem(this.#plan, this.#caller.codec, source, start, end);
   }
 
-  end(reader: ItemReader): unknown {
+  end(reader: RecordReader): unknown {
     this.#sending?.stop();
     if (reader.isLast) return readReply(this.#plan, this.#caller.codec, reader.source, reader.start, reader.end);
     const fact = `Cannot call ${this.#plan.name}: the stream ended without its last record`;

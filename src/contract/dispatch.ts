@@ -1,11 +1,12 @@
 import { Message } from "../message.js";
 import type { Answering } from "../peer/answering.js";
 import type { Inflow } from "../peer/flow.js";
+import { RecordReader } from "../peer/record-reader.js";
 import { isThenable } from "../peer/reply.js";
 import { type Codec, CodecError } from "./codec.js";
 import { collectCall } from "./collect.js";
+import { Refusal } from "./faults.js";
 import { CallReader } from "./format.js";
-import { ItemReader } from "./item-reader.js";
 import { unreadable } from "./received-items.js";
 import { encodeOutput, type ServedCall } from "./served-call.js";
 import { ServedContext } from "./served-context.js";
@@ -14,6 +15,7 @@ import { StreamCall } from "./stream-call.js";
 import { UnaryCall } from "./unary-call.js";
 
 const NOTHING = Buffer.alloc(0);
+const refuse = (text: string) => new Refusal("MESSAGE_TOO_LARGE", text);
 
 /** From messages to calls. */
 export class Dispatch {
@@ -97,11 +99,11 @@ export class Dispatch {
       this.#answer(answering, served, codec, context, input);
       return;
     }
-    let items: ItemReader | undefined;
+    let items: RecordReader | undefined;
     if (served.accepts) {
       const rest = inputEnd < end ? source.subarray(inputEnd, end) : NOTHING;
       const { maxMessageBytes, held } = this.#service;
-      items = new ItemReader(inflow ?? answering.read(), maxMessageBytes, rest, held);
+      items = new RecordReader(inflow ?? answering.read(), { maxBytes: maxMessageBytes, held, refuse }, rest);
     }
     const made: ServedCall =
       served.kind === "unary"

@@ -30,9 +30,6 @@ export const Status = {
   FAILED: 4,
 } as const;
 
-/** In the length of a record that a server streams: it is the last one, a reply. */
-export const LAST_RECORD = 0x8000_0000;
-
 /** The beginning of all calls of one procedure with one codec. */
 export function callPrefix(name: string, codec: number, flags: number): Buffer {
   const bytes = Buffer.from(name);

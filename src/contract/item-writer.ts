@@ -1,7 +1,7 @@
 import type { Outflow } from "../peer/flow.js";
+import { LAST_RECORD } from "../peer/record-reader.js";
 import type { Codec } from "./codec.js";
 import { codecFor } from "./codecs.js";
-import { LAST_RECORD } from "./format.js";
 import { Writer } from "./writer.js";
 
 /** So many bytes leave at once, without waiting for the end of the turn. */

@@ -1,28 +1,28 @@
 import { EarshotError } from "../errors.js";
+import type { RecordReader } from "../peer/record-reader.js";
+import type { RecordSource } from "../peer/record-stream.js";
 import { check } from "./check.js";
 import { type Codec, CodecError } from "./codec.js";
 import { Invalid } from "./faults.js";
-import type { ItemReader } from "./item-reader.js";
-import type { ItemSource } from "./item-stream.js";
 import type { Served } from "./service.js";
 
 /** What a caller streams, for the handler. */
-export class ReceivedItems implements ItemSource<unknown> {
-  readonly #reader: ItemReader;
+export class ReceivedItems implements RecordSource<unknown> {
+  readonly #reader: RecordReader;
   readonly #codec: Codec;
   readonly #served: Served;
 
-  constructor(reader: ItemReader, codec: Codec, served: Served) {
+  constructor(reader: RecordReader, codec: Codec, served: Served) {
     this.#reader = reader;
     this.#codec = codec;
     this.#served = served;
   }
 
-  open(): ItemReader {
+  open(): RecordReader {
     return this.#reader;
   }
 
-  item({ source, start, end }: ItemReader): unknown {
+  item({ source, start, end }: RecordReader): unknown {
     const { checks, name } = this.#served;
     let item: unknown;
     try {
@@ -33,7 +33,7 @@ export class ReceivedItems implements ItemSource<unknown> {
     return check(checks.accepts, item, "INVALID_INPUT", "item", name);
   }
 
-  end(reader: ItemReader): void {
+  end(reader: RecordReader): void {
     if (!reader.isCutShort && !reader.isLast) return;
     const fact = "Cannot read the stream: it does not end with the end of an item";
     throw new EarshotError("PROTOCOL_VIOLATION", fact, { op: "receive" });

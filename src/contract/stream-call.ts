@@ -1,11 +1,11 @@
 import type { Answering } from "../peer/answering.js";
+import type { RecordReader } from "../peer/record-reader.js";
+import { RecordStream } from "../peer/record-stream.js";
 import { isThenable } from "../peer/reply.js";
 import type { FailureName } from "../wire/failure.js";
 import { check } from "./check.js";
 import { type Codec, CodecError } from "./codec.js";
 import { failedReply } from "./format.js";
-import type { ItemReader } from "./item-reader.js";
-import { ItemStream } from "./item-stream.js";
 import { ItemWriter } from "./item-writer.js";
 import { Pump } from "./pump.js";
 import { ReceivedItems } from "./received-items.js";
@@ -18,7 +18,7 @@ export interface Streams {
   readonly inner: Answering;
   readonly input: unknown;
   /** What the caller streams. */
-  readonly items: ItemReader | undefined;
+  readonly items: RecordReader | undefined;
 }
 
 /** A call of which either side, or both, are streams. */
@@ -35,7 +35,7 @@ export class StreamCall extends ServedCall {
     const { input, items } = this.#streams;
     const { hasInput, handler, yields, checks } = this.served;
     const args: unknown[] = hasInput ? [await this.checkInput(input)] : [];
-    if (items !== undefined) args.push(new ItemStream(new ReceivedItems(items, this.codec, this.served)));
+    if (items !== undefined) args.push(new RecordStream(new ReceivedItems(items, this.codec, this.served)));
     try {
       const outcome = await handler(...args, this.context);
       if (yields) await this.#send(outcome);

@@ -1,4 +1,5 @@
 import type { EarshotError } from "../errors.js";
+import type { Retry } from "../peer/client-state.js";
 import type { Peer } from "../peer/context.js";
 import type { Contract } from "./contract.js";
 import type { ErrorSchemas, Procedure } from "./procedure.js";
@@ -12,6 +13,13 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
   /** Small texts that go with the call (trace context); names and values together at most 8 KiB. */
   readonly headers?: Readonly<Record<string, string>> | undefined;
+  /**
+   * What becomes of a call without a connection, or when that is lost; default: what `connect` was given. Only calls with one
+   * input and one output are made again; those with streams wait for a connection, unless it is `false`.
+   */
+  readonly retry?: Retry | undefined;
+  /** What a call with one input and one output is known by, as for `send`. */
+  readonly id?: string | undefined;
 }
 
 /**

@@ -64,6 +64,8 @@ export interface Native {
   setSendBuffer(fd: number, bytes: number): void;
   /** Half-close: the other side sees the end. */
   shutdown(fd: number): void;
+  /** Of a listening socket: who connects from now on is refused. Those in its queue can still be accepted, and then none. */
+  refuse(fd: number): void;
   /**
    * Calls back when a watched socket is ready; once for each thread. `events` is 0 after an error, which the next `read` or
    * `write` names, and then nothing is watched any more. `idleUs` is how long ago the last call for this socket was over.

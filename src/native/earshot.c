@@ -540,6 +540,17 @@ static napi_value shutdown_socket(napi_env env, napi_callback_info info) {
   return shutdown(handle->descriptor, SHUT_WR) < 0 ? throw_system(env, "shutdown", errno) : NULL;
 }
 
+/* A listening socket: who connects from now on is refused, and who is in its queue stays there. unix(7) does not say so, but
+   net/unix/af_unix.c does: unix_stream_connect looks at what unix_shutdown has set, under the same lock. */
+static napi_value refuse(napi_env env, napi_callback_info info) {
+  napi_value args[MAX_ARGS];
+  struct instance *instance;
+  if (!read_arguments(env, info, args, &instance)) return NULL;
+  struct handle *handle = read_handle(env, instance, args[0], "shutdown");
+  if (handle == NULL) return NULL;
+  return shutdown(handle->descriptor, SHUT_RD) < 0 ? throw_system(env, "shutdown", errno) : NULL;
+}
+
 static napi_value set_send_buffer(napi_env env, napi_callback_info info) {
   napi_value args[MAX_ARGS];
   struct instance *instance;
@@ -1138,6 +1149,7 @@ NAPI_MODULE_INIT() {
       FUNCTION("takeDescriptors", take_descriptors),
       FUNCTION("write", write_socket),
       FUNCTION("shutdown", shutdown_socket),
+      FUNCTION("refuse", refuse),
       FUNCTION("setSendBuffer", set_send_buffer),
       FUNCTION("onReady", on_ready),
       FUNCTION("watch", watch),

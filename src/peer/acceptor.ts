@@ -6,15 +6,20 @@ import type { Exchange } from "../session/session.js";
 import type { Sockets } from "../transport/kind.js";
 import type { Listener, Transport } from "../transport/transport.js";
 import type { Hello } from "../wire/hello.js";
+import { Admission, checkOverload } from "./admission.js";
 import { type Allow, refusalOf } from "./allow.js";
+import { Broadcaster } from "./broadcaster.js";
 import { Budget } from "./budget.js";
 import { Connection } from "./connection.js";
 import type { ConnectionOwner, ConnectionSetup } from "./connection-setup.js";
+import { checkDeduplicate } from "./deduplication.js";
 import { duplicateAll } from "./descriptor.js";
 import { DirectHandling } from "./direct-handling.js";
 import { HandOver } from "./hand-over.js";
 import { Handling } from "./handling.js";
+import { IdleExit } from "./idle-exit.js";
 import type { Notifier } from "./notify.js";
+import { Once } from "./once.js";
 import {
   checkApp,
   checkChoice,
@@ -24,8 +29,10 @@ import {
   type LISTEN_DEFAULTS,
   type Logger,
 } from "./options.js";
+import { readOrder } from "./order.js";
 import type { Handler, ListenOptions, StreamHandler, StreamListenOptions } from "./server.js";
 import { checkLane, laneFeatures } from "./shared-options.js";
+import { systemTimers } from "./timers.js";
 
 /** So many connections that cannot be let in are kept for the moment that it takes to tell them why they are refused. */
 const MAX_REFUSALS = 64;
@@ -33,19 +40,33 @@ const MAX_REFUSALS = 64;
 /** How a handler gets the bytes. */
 const BODIES = ["message", "borrowed", "stream"] as const;
 
-/** How long closing waits for the first bytes of those who have just connected. */
-const HEAR_OUT_MS = 100;
+/** For whom closing still waits, and how long. */
+interface HearOut {
+  readonly ms: number;
+  isAwaited(connection: Connection): boolean;
+}
+
+/** Who has only just connected is about to speak: what comes now is still handled. */
+const THE_SILENT: HearOut = { ms: 100, isAwaited: ({ wire }) => wire === undefined };
+/** Nobody has asked the server to go, but it has no name any more: who came in the very last instant is served as ever. */
+const THE_LAST: HearOut = { ms: 5_000, isAwaited: () => true };
 
 /** A server's connections and what their messages lead to. */
 export class Acceptor implements ConnectionOwner {
   readonly logger: Logger;
   #address: string;
   readonly #handling: Handling | DirectHandling;
+  /** For messages that have an id, unless all are handled as they come. */
+  readonly #once: Once | undefined;
+  /** Where a number of messages is all that is handled at a time. */
+  readonly #admission: Admission | undefined;
   /** Nobody is asked for when it is missing: the mode of the socket file alone decides. */
   readonly #allow: Allow | undefined;
   readonly #maxConnections: number;
   readonly #setup: ConnectionSetup;
   readonly #handOver: HandOver;
+  readonly #idleExit: IdleExit;
+  readonly broadcaster: Broadcaster;
   #listener: Listener | undefined;
   #notifier: Notifier | undefined;
   readonly #connections = new Set<Connection>();
@@ -81,6 +102,11 @@ export class Acceptor implements ConnectionOwner {
     this.#maxConnections = numbers.maxConnections;
     const wire = checkChoice("wire", options.wire, ["auto", "plain", "framed"]);
     const lane = checkLane(options.lane, options.shared, wire, sockets, this.logger);
+    const overload = checkOverload(options.overload);
+    if (overload !== undefined) {
+      const handle = (connection: Connection, exchange: Exchange) => this.#dispatch(connection, exchange);
+      this.#admission = new Admission(overload, handle, this.logger, systemTimers);
+    }
     this.#setup = {
       role: "server",
       wire,
@@ -93,20 +119,36 @@ export class Acceptor implements ConnectionOwner {
       lane,
       budget: new Budget(numbers.maxBufferedBytes),
       owner: this,
+      admission: this.#admission,
     };
     this.#handling =
       contract === undefined
         ? new Handling(handler, () => this.#address, this.#setup, this.logger)
         : new DirectHandling(contract.answer, () => this.#address);
+    this.#once = this.#onceFor(options);
+    this.broadcaster = new Broadcaster(options.broadcast, numbers.maxMessageBytes, this.logger, systemTimers);
     const canHandOver = options.handOver !== false;
     this.#handOver = new HandOver(
       () => (canHandOver && this.#phase === "open" ? this.#listener : undefined),
-      () => this.#leaveToHeir(),
-      contract?.describe,
+      { toHeir: () => this.#leaveToHeir(), entirely: () => this.#leaveWhenAsked() },
+      {
+        canLeave: canHandOver,
+        isPrivate: address.startsWith("unix:/") && (numbers.mode & 0o077) === 0,
+        describe: contract?.describe,
+      },
     );
+    this.#idleExit = new IdleExit(numbers.idleExitMs, () => void this.#leaveIfUnused());
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
     });
+  }
+
+  #onceFor({ deduplicate }: Pick<ListenOptions, "deduplicate">): Once | undefined {
+    const memory = checkDeduplicate(deduplicate);
+    if (memory === undefined) return undefined;
+    const { bodies } = this.#setup;
+    const takeBack = (message: Message) => bodies?.takeBack(message, "");
+    return new Once({ memory, handling: this.#handling, takeBack, logger: this.logger });
   }
 
   get connectionCount(): number {
@@ -118,6 +160,7 @@ export class Acceptor implements ConnectionOwner {
       transport.close();
       return;
     }
+    this.#idleExit.stop();
     const id = ++this.#lastId;
     const refusal = this.#refusalOf(id, transport);
     if (refusal === undefined) this.#connections.add(new Connection(id, transport, this.#setup));
@@ -146,30 +189,48 @@ export class Acceptor implements ConnectionOwner {
     this.#address = listener.address;
     this.#listener = listener;
     this.#notifier = notifier;
+    if (this.#connections.size === 0) this.#idleExit.start();
   }
 
   close(graceMs: number): Promise<void> {
-    if (this.#phase === "open") this.#leave(graceMs, () => this.#listener?.close());
+    if (this.#phase === "open") this.#leave(graceMs, THE_SILENT, () => this.#listener?.close());
     else this.#cut();
     return this.closed;
   }
 
   /** @param stop ends accepting */
-  #leave(graceMs: number, stop: () => Promise<void> | undefined): void {
+  #leave(graceMs: number, hearOut: HearOut, stop: () => Promise<void> | undefined): void {
     this.#phase = "closing";
+    this.#idleExit.stop();
     this.#notifier?.stopping();
     if (graceMs !== Infinity) this.#graceTimer = setTimeout(() => this.#cut(), graceMs);
-    void this.#drain(stop);
+    void this.#drain(hearOut, stop);
   }
 
   /** Another process has the socket and serves. */
   #leaveToHeir(): void {
     if (this.#phase !== "open") return;
     this.logger.info({ address: this.#address }, "another process has taken over");
-    this.#leave(DEFAULT_GRACE_MS, () => {
+    this.#leave(DEFAULT_GRACE_MS, THE_SILENT, () => {
       this.#listener?.abandon();
       return undefined;
     });
+  }
+
+  /** A newer version wants the place. */
+  #leaveWhenAsked(): void {
+    if (this.#phase !== "open") return;
+    this.logger.info({ address: this.#address }, "leaving: a newer version has asked for it");
+    this.#leave(DEFAULT_GRACE_MS, THE_SILENT, () => this.#listener?.close());
+  }
+
+  async #leaveIfUnused(): Promise<void> {
+    const hasLeft = await this.#listener?.leaveIfUnused();
+    if (this.#phase !== "open") return;
+    if (hasLeft) {
+      this.logger.info({ address: this.#address }, "leaving: nobody has used this server for a while (idleExitMs)");
+      this.#leave(DEFAULT_GRACE_MS, THE_LAST, () => undefined);
+    } else if (this.#connections.size === 0) this.#idleExit.start();
   }
 
   onGreeting(connection: Connection, hello: Hello): void {
@@ -179,20 +240,33 @@ export class Acceptor implements ConnectionOwner {
   onExchange(connection: Connection, exchange: Exchange): void {
     const { message } = exchange;
     if (exchange.isSystem && message !== undefined) this.#answerSystem(connection, exchange, message);
-    else this.#handling.handle(connection, exchange);
+    else if (this.#admission === undefined) this.#dispatch(connection, exchange);
+    else this.#admission.admit(connection, exchange);
+  }
+
+  #dispatch(connection: Connection, exchange: Exchange): void {
+    const id = exchange.meta?.id;
+    if (id === undefined || this.#once === undefined) this.#handling.handle(connection, exchange);
+    else this.#once.handle(connection, exchange, id);
   }
 
   #answerSystem(connection: Connection, exchange: Exchange, message: Message): void {
-    const answer = this.#handOver.answer(connection, message);
     // They were not asked for.
     connection.closeDescriptors(exchange.received);
+    const order = readOrder(message);
+    if (order.do === "subscribe") {
+      this.broadcaster.subscribe(connection, this.#address, exchange, order);
+      return;
+    }
+    const answer = this.#handOver.answer(connection, order);
     if ("code" in answer) connection.fail(exchange, answer.code, answer.text);
     else connection.reply(exchange, answer.data, duplicateAll(this.#setup.descriptors, answer.descriptors));
   }
 
   onCallerGone(connection: Connection, exchange: Exchange, error: EarshotError): void {
     this.logger.debug({ peer: connection.id, error }, "a caller is gone before its answer");
-    this.#handling.giveUp(exchange, error);
+    if (exchange.isSystem) this.broadcaster.giveUp(exchange, error);
+    else if (this.#admission?.giveUp(exchange) !== true) this.#handling.giveUp(exchange, error);
   }
 
   onClosing(): void {}
@@ -205,13 +279,15 @@ export class Acceptor implements ConnectionOwner {
     if (error === undefined || error.code === "CONNECTION_LOST" || error.code === "CONNECTION_CLOSED") {
       this.logger.debug({ peer: id, error }, "connection closed");
     } else if (!connection.isRefused) this.logger.warn({ peer: id, error }, `cut the connection: ${error.message}`);
+    if (this.#connections.size === 0 && this.#phase === "open") this.#idleExit.start();
     this.#finishIfEmpty();
   }
 
-  async #drain(stop: () => Promise<void> | undefined): Promise<void> {
+  async #drain(hearOut: HearOut, stop: () => Promise<void> | undefined): Promise<void> {
     await stop();
     this.#phase = "draining";
-    await this.#hearOut();
+    await this.#hearOut(hearOut);
+    this.broadcaster.close();
     for (const connection of this.#connections) {
       connection.close("CONNECTION_CLOSED", "the server is closing");
     }
@@ -219,13 +295,11 @@ export class Acceptor implements ConnectionOwner {
     this.#finishIfEmpty();
   }
 
-  /** Who has only just connected is about to speak: what comes now is still handled. */
-  async #hearOut(): Promise<void> {
-    const deadline = performance.now() + HEAR_OUT_MS;
+  async #hearOut({ ms, isAwaited }: HearOut): Promise<void> {
+    const deadline = performance.now() + ms;
     for (let turns = 0; performance.now() < deadline; turns++) {
       await new Promise((resolve) => (turns < 2 ? setImmediate(resolve) : setTimeout(resolve, 2)));
-      const isSilent = (connection: Connection) => connection.wire === undefined;
-      if (turns > 0 && ![...this.#connections].some(isSilent)) break;
+      if (turns > 0 && ![...this.#connections].some(isAwaited)) break;
     }
   }
 

@@ -3,9 +3,9 @@ import { Message } from "../message.js";
 import { OutgoingStream } from "../session/outgoing-stream.js";
 import type { Body, Exchange, Lender } from "../session/session.js";
 import type { FailureName } from "../wire/failure.js";
-import type { Connection } from "./connection.js";
+import type { AnswerPath } from "./answer-path.js";
 import { Context } from "./context.js";
-import { type Inflow, type Outflow, Reader, Writer } from "./flow.js";
+import { type Inflow, Reader, Writer } from "./flow.js";
 
 const NONE: readonly number[] = [];
 /** Of a message that comes bit by bit. */
@@ -16,13 +16,13 @@ const NO_MESSAGE = new Message(Buffer.alloc(0), 0, 0);
  * and then `end`. That it is answered must also be said when nobody waits for it any more.
  */
 export class Answering {
-  readonly #connection: Connection;
+  readonly #connection: AnswerPath;
   readonly #address: string;
   readonly #exchange: Exchange;
   /** Made when it is needed: most calls are answered before anybody asks for any of it. */
   #context: Context | undefined;
 
-  constructor(connection: Connection, address: string, exchange: Exchange) {
+  constructor(connection: AnswerPath, address: string, exchange: Exchange) {
     this.#connection = connection;
     this.#address = address;
     this.#exchange = exchange;
@@ -30,7 +30,8 @@ export class Answering {
 
   /** What else is known of the caller. */
   get context(): Context {
-    this.#context ??= new Context(this.#connection, this.#address, this.#exchange.message ?? NO_MESSAGE);
+    const { message = NO_MESSAGE, meta } = this.#exchange;
+    this.#context ??= new Context(this.#connection, this.#address, message, meta);
     return this.#context;
   }
 
@@ -74,9 +75,13 @@ export class Answering {
     this.#connection.fail(this.#exchange, code, text);
   }
 
-  /** An answer that is written bit by bit; `end` must follow. */
-  begin(): Outflow {
-    const outgoing = new OutgoingStream();
+  /**
+   * An answer that is written bit by bit; `end` must follow.
+   *
+   * @param fullBytes how much may wait to leave before its writer is asked to wait
+   */
+  begin(fullBytes?: number): Writer {
+    const outgoing = new OutgoingStream(fullBytes);
     const writer = new Writer(outgoing, (code, text) => this.fail(code, text));
     Context.onGone(this.context, (error) => writer.fail(error));
     this.#connection.replyStream(this.#exchange, outgoing, NONE);

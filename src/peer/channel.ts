@@ -8,6 +8,8 @@ export interface Channel {
   readonly app: AppInfo | undefined;
   send(request: Request): void;
   ping(request: Request): void;
+  /** Whether the request was handed to this channel, has begun, and is not settled. */
+  owns(request: Request): boolean;
   cancel(request: Request, code: "CANCELLED" | "TIMEOUT"): void;
   /** Reads no more of a reply that is wanted as a stream. */
   stop(request: Request): void;
@@ -15,4 +17,12 @@ export interface Channel {
   close(): void;
   /** Ends now. */
   cut(error: EarshotError): void;
+}
+
+/** Who has a channel. */
+export interface ChannelOwner {
+  /** It takes nothing new; what is in flight goes on. */
+  onLeaving(channel: Channel, error: EarshotError): void;
+  /** Comes once and last: nothing of it is left. */
+  onEnded(channel: Channel, error: EarshotError): void;
 }

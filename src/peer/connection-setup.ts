@@ -28,6 +28,8 @@ export interface ConnectionSetup {
   /** Where connections may go through shared memory. */
   readonly lane: LaneSetup | undefined;
   readonly owner: ConnectionOwner;
+  /** Who has to know that a message is answered. */
+  readonly admission?: { leave(exchange: Exchange): void } | undefined;
 }
 
 export interface ConnectionOwner {

@@ -76,6 +76,7 @@ export class Connection implements SessionHost, Holder, LaneOwner {
   reply(exchange: Exchange, body: string | Uint8Array, descriptors: readonly number[]): void {
     if (this.#session === undefined) this.closeDescriptors(descriptors);
     this.#session?.reply(exchange, body, descriptors);
+    this.#setup.admission?.leave(exchange);
     this.requestFlush();
   }
 
@@ -88,11 +89,13 @@ export class Connection implements SessionHost, Holder, LaneOwner {
 
   endReply(exchange: Exchange): void {
     this.#session?.endReply(exchange);
+    this.#setup.admission?.leave(exchange);
     this.requestFlush();
   }
 
   fail(exchange: Exchange, code: FailureName, text: string, remoteCode?: string): void {
     this.#session?.fail(exchange, code, text, remoteCode);
+    this.#setup.admission?.leave(exchange);
     this.requestFlush();
   }
 
@@ -145,9 +148,8 @@ export class Connection implements SessionHost, Holder, LaneOwner {
     this.lane?.closed();
     const cause = this.#error ?? error;
     // A session that rests has nothing to lose, and an error costs more than all the rest of closing.
-    if (this.#session?.isIdle === false) {
+    if (this.#session?.isIdle === false)
       this.#session.lost(cause ?? new EarshotError("CONNECTION_LOST", "the other side has closed the connection"));
-    }
     this.#setup.budget?.remove(this);
     this.#setup.owner.onClosed(this, cause);
   }

@@ -1,7 +1,8 @@
 import type { EarshotError } from "../errors.js";
 import type { Descriptor, Message } from "../message.js";
 import type { Credentials } from "../transport/credentials.js";
-import type { Connection } from "./connection.js";
+import { type Headers, type Meta, NO_HEADERS } from "../wire/meta.js";
+import type { AnswerPath } from "./answer-path.js";
 import { StreamedMessage } from "./streamed-message.js";
 
 /** Who sent a message. */
@@ -16,24 +17,36 @@ export interface Peer {
 
 /** What a handler knows besides the message. */
 export class Context {
-  readonly #connection: Connection;
+  readonly #connection: AnswerPath;
   readonly #address: string;
   readonly #message: Message | StreamedMessage;
+  readonly #meta: Meta | undefined;
   #controller: AbortController | undefined;
   #goneBecause: EarshotError | undefined;
   #onGone: ((error: EarshotError) => void) | undefined;
 
   /** @internal */
-  constructor(connection: Connection, address: string, message: Message | StreamedMessage) {
+  constructor(connection: AnswerPath, address: string, message: Message | StreamedMessage, meta: Meta | undefined) {
     this.#connection = connection;
     this.#message = message;
     this.#address = address;
+    this.#meta = meta;
   }
 
   /** Who sent the message. */
   get peer(): Peer {
     const { id, transport } = this.#connection;
     return { id, address: this.#address, credentials: transport.credentials };
+  }
+
+  /** The message's id, if its sender gave it one: the same when it is sent again. */
+  get id(): string | undefined {
+    return this.#meta?.id;
+  }
+
+  /** What the sender sent along, under the names that it chose; an object without a prototype, or an empty one. */
+  get headers(): Headers {
+    return this.#meta?.headers ?? NO_HEADERS;
   }
 
   /** The open files that came with the message; those that the handler has not taken are closed when it settles. */

@@ -8,12 +8,14 @@ import type { Transport } from "../transport/transport.js";
 import { SYSTEM_FEATURE } from "../wire/hello.js";
 import { type Allow, checkAllow, refusalOf } from "./allow.js";
 import { Client } from "./client.js";
-import { FramedChannel } from "./framed-channel.js";
+import type { ReconnectOptions, Retry } from "./client-state.js";
+import { makeLine } from "./make-line.js";
 import {
   type App,
   checkApp,
   checkChoice,
   checkLogger,
+  checkRetry,
   checkSignal,
   checkSpin,
   DIAL_DEFAULTS,
@@ -22,8 +24,9 @@ import {
   type Spin,
   withDefaults,
 } from "./options.js";
-import { PlainChannel } from "./plain-channel.js";
 import { checkLane, laneFeatures } from "./shared-options.js";
+import { type Connect, startingIfMissing } from "./start.js";
+import type { StartOptions } from "./start-options.js";
 
 /** All sizes in bytes, all times in milliseconds. */
 export interface DialOptions {
@@ -36,6 +39,14 @@ export interface DialOptions {
   readonly connectTimeoutMs?: number | undefined;
   /** This side's name and version, and which servers it works with; default none. Framed wire only. */
   readonly app?: App | undefined;
+  /** How to start the server if nobody answers; default not at all. It outlives this process. See the guide, "Daemons". */
+  readonly start?: StartOptions | undefined;
+  /**
+   * What to do about a server that `app.accepts` does not take: `"refuse"` (default), `VERSION_MISMATCH`; or `"replace"`: if it
+   * is this user's and its version is older than this side's, it is asked to leave. It finishes what it has, and `start`
+   * starts another; without `start`, one is waited for, for `connectTimeoutMs`.
+   */
+  readonly onMismatch?: "refuse" | "replace" | undefined;
   /** @internal waits for the greeting, as with `app.accepts` */
   readonly contract?: OwnContract | undefined;
   /** The largest reply that is taken; default 64 MiB. */
@@ -50,6 +61,23 @@ export interface DialOptions {
   readonly spin?: Spin | undefined;
   /** How many descriptors a reply may bring; default 16, at most 253. */
   readonly maxDescriptors?: number | undefined;
+  /**
+   * `"eager"` (default): `dial` connects, and rejects when it cannot. `"lazy"`: it returns at once, and connects when there is
+   * something to send.
+   */
+  readonly connect?: "eager" | "lazy" | undefined;
+  /**
+   * How to come to the next connection when one is lost; `false`: the client is closed then. A lost connection is made again
+   * when a message needs it, at once the first time; then with pauses that grow, and as soon as the server's socket file is
+   * there.
+   */
+  readonly reconnect?: ReconnectOptions | false | undefined;
+  /** What becomes of messages without a connection, or when that is lost; default `false`: they fail, and say why. */
+  readonly retry?: Retry | undefined;
+  /** How many messages may wait for a connection; default 10,000. The next fails with `OVERLOADED`. */
+  readonly maxWaiting?: number | undefined;
+  /** How many bytes these may have together; default 64 MiB. */
+  readonly maxWaitingBytes?: number | undefined;
   /** Default silent. */
   readonly logger?: Logger | undefined;
   /** Gives up dialing when it aborts; a client that is there already is closed by `close`. */
@@ -64,19 +92,43 @@ const GREETING_MS = 30_000;
  * the first `send`; with `app.accepts`, `dial` itself waits for the greeting.
  *
  * @param address as for `listen`
- * @throws EarshotError `NO_SERVER`, `TIMEOUT`, `CANCELLED`, `PERMISSION_DENIED`, `VERSION_MISMATCH`, ...
+ * @throws EarshotError `NO_SERVER`, `START_FAILED`, `TIMEOUT`, `CANCELLED`, `PERMISSION_DENIED`, `VERSION_MISMATCH`, ...
  * @example
  * const client = await dial("/run/user/1000/app.sock");
  * const reply = await client.send("hello");
  */
-export function dial(address: string, options: DialOptions = {}): Promise<Client> {
-  return dialWith(address, options, []);
+export async function dial(address: string, options: DialOptions = {}): Promise<Client> {
+  const onMismatch = checkChoice("onMismatch", options.onMismatch, ["refuse", "replace"]);
+  return onMismatch === "replace" ? dialReplacing(address, options) : dialWith(address, options, []);
+}
+
+async function dialReplacing(address: string, options: DialOptions): Promise<Client> {
+  const { app, transport, signal, connectTimeoutMs, allow } = options;
+  if (app?.accepts === undefined) {
+    const fact = 'Cannot use onMismatch "replace" without app.accepts: it says which servers do not match';
+    throw new EarshotError("INVALID_ARGUMENT", fact);
+  }
+  try {
+    return await dialWith(address, options, []);
+  } catch (error) {
+    if (!(error instanceof EarshotError) || error.code !== "VERSION_MISMATCH") throw error;
+    const { makeLeave } = await import("./replace.js");
+    const info = { name: app.name, version: app.version };
+    const system = { app: info, transport, signal, connectTimeoutMs, allow, reconnect: false } as const;
+    await makeLeave({ own: checkApp(app), mismatch: error, signal }, () => dialWith(address, system, [SYSTEM_FEATURE]));
+  }
+  if (options.start !== undefined) return dialWith(address, options, []);
+  const { dialSuccessor } = await import("./replace.js");
+  const timeoutMs = connectTimeoutMs ?? DIAL_DEFAULTS.connectTimeoutMs;
+  const target = resolveSocket(parseAddress(address), "dial");
+  return dialSuccessor({ target, timeoutMs, signal }, () => dialWith(address, options, []));
 }
 
 /** For messages to the server's earshot alone, whatever versions of the application it accepts. */
 export function dialSystem(address: string, app: App | undefined): Promise<Client> {
   const own = app === undefined ? undefined : { name: app.name, version: app.version };
-  return dialWith(address, { app: own, transport: "native", maxDescriptors: 1 }, [SYSTEM_FEATURE]);
+  const options: DialOptions = { app: own, transport: "native", maxDescriptors: 1, reconnect: false };
+  return dialWith(address, options, [SYSTEM_FEATURE]);
 }
 
 async function dialWith(address: string, options: DialOptions, features: readonly string[]): Promise<Client> {
@@ -85,6 +137,10 @@ async function dialWith(address: string, options: DialOptions, features: readonl
   const app = checkApp(options.app, options.contract);
   const logger = checkLogger(options.logger);
   const signal = checkSignal(options.signal);
+  const retry = checkRetry(options.retry);
+  if (wire === "plain" && retry === "idempotent") {
+    throw new EarshotError("UNSUPPORTED", 'Cannot use retry: "idempotent" on the plain wire, which has no ids');
+  }
   const target = resolveSocket(parseAddress(address), "dial");
   const sockets = chooseSockets(checkChoice("transport", options.transport, ["auto", "native", "net"]));
   const isGreetingAwaited = options.app?.accepts !== undefined || options.contract !== undefined;
@@ -100,31 +156,21 @@ async function dialWith(address: string, options: DialOptions, features: readonl
   const { descriptors } = sockets;
   const lane = features.length > 0 ? undefined : checkLane(options.lane, undefined, wire, sockets, logger);
   const greetings = greetingsOf(limits, app, [...features, ...laneFeatures(lane)]);
-  const setup = { role: "client", wire, limits, greetings, app, arena: new Arena(), descriptors, lane } as const;
+  const arena = new Arena();
+  const setup = { role: "client", wire, limits, greetings, app, arena, descriptors, lane, budget: undefined } as const;
   const allow = checkAllow(options.allow);
   const spinUs = checkSpin(options.spin);
-  const connect = async (until?: AbortSignal) => {
+  const connectOnce: Connect = async (until) => {
     const transport = await sockets.dial(target, { timeoutMs: connectTimeoutMs, signal: until, spinUs });
     if (allow !== undefined) assertAllowed(allow, transport, target.text);
     return transport;
   };
-  const transport = await connect(signal);
-
-  let onEnd: (error: EarshotError | undefined) => void = () => {};
-  const closed = new Promise<EarshotError | undefined>((resolve) => {
-    onEnd = (error) => {
-      logger.debug({ address: target.text, error }, "client closed");
-      resolve(error);
-    };
-  });
-  logger.debug({ address: target.text }, "client connected");
-  if (wire === "plain") {
-    const channel = new PlainChannel(transport, { ...setup, budget: undefined }, connect, onEnd);
-    return new Client(target.text, channel, closed, descriptors);
-  }
-  const channel = new FramedChannel(transport, { ...setup, budget: undefined }, onEnd);
-  if (isGreetingAwaited) await greeting(channel, target.text, signal);
-  return new Client(target.text, channel, closed, descriptors);
+  const { start } = options;
+  const connect = start === undefined ? connectOnce : startingIfMissing(connectOnce, target, start);
+  const path = target.kind === "path" ? target.path : undefined;
+  const line = makeLine({ connect, setup, address: target.text, path, logger, isGreetingAwaited }, options);
+  if (checkChoice("connect", options.connect, ["eager", "lazy"]) === "eager") await line.dial(signal);
+  return new Client(target.text, line, retry, descriptors, maxMessageBytes);
 }
 
 /** @throws EarshotError `PEER_REFUSED`; then the connection is closed */
@@ -133,17 +179,4 @@ function assertAllowed(allow: Allow, transport: Transport, address: string): voi
   if (refusal === undefined) return;
   transport.close();
   throw failure("PEER_REFUSED", "dial", address, `of the server there, ${refusal.text}`, { cause: refusal.cause });
-}
-
-async function greeting(channel: FramedChannel, address: string, signal: AbortSignal | undefined): Promise<void> {
-  const onAbort = () => channel.cut(new EarshotError("CANCELLED", "its signal was aborted", { cause: signal?.reason }));
-  signal?.addEventListener("abort", onAbort, { once: true });
-  try {
-    await channel.greeting();
-  } catch (error) {
-    if (!(error instanceof EarshotError)) throw error;
-    throw failure(error.code, "dial", address, error.message, { cause: error });
-  } finally {
-    signal?.removeEventListener("abort", onAbort);
-  }
 }

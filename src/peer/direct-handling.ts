@@ -1,7 +1,7 @@
 import type { EarshotError } from "../errors.js";
 import type { Exchange, OwnContract } from "../session/session.js";
+import type { AnswerPath } from "./answer-path.js";
 import { Answering } from "./answering.js";
-import type { Connection } from "./connection.js";
 
 /** A contract, for the server that it is served by. */
 export interface ServedContract extends OwnContract {
@@ -21,7 +21,7 @@ export class DirectHandling {
     this.#address = address;
   }
 
-  handle(connection: Connection, exchange: Exchange): void {
+  handle(connection: AnswerPath, exchange: Exchange): void {
     // Nobody takes them.
     connection.closeDescriptors(exchange.received);
     const answering = new Answering(connection, this.#address(), exchange);

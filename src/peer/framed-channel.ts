@@ -2,26 +2,23 @@ import { EarshotError } from "../errors.js";
 import type { Exchange, Request } from "../session/session.js";
 import type { Transport } from "../transport/transport.js";
 import type { AppInfo, Hello } from "../wire/hello.js";
-import type { Channel } from "./channel.js";
+import type { Channel, ChannelOwner } from "./channel.js";
 import { Connection } from "./connection.js";
 import type { ConnectionOwner, ConnectionSetup } from "./connection-setup.js";
+import { refuse } from "./waiting-room.js";
 
 /** One connection, shared by all messages. */
 export class FramedChannel implements Channel, ConnectionOwner {
   readonly #connection: Connection;
-  readonly #onEnd: (error: EarshotError | undefined) => void;
+  readonly #owner: ChannelOwner;
   #onGreeted: ((error?: EarshotError) => void) | undefined;
   #isGreeted = false;
   #app: AppInfo | undefined;
   /** Why nothing more can be sent. */
   #ended: EarshotError | undefined;
 
-  constructor(
-    transport: Transport,
-    setup: Omit<ConnectionSetup, "owner">,
-    onEnd: (error: EarshotError | undefined) => void,
-  ) {
-    this.#onEnd = onEnd;
+  constructor(transport: Transport, setup: Omit<ConnectionSetup, "owner">, owner: ChannelOwner) {
+    this.#owner = owner;
     this.#connection = new Connection(1, transport, { ...setup, owner: this });
   }
 
@@ -39,12 +36,16 @@ export class FramedChannel implements Channel, ConnectionOwner {
 
   send(request: Request): void {
     if (this.#ended === undefined) this.#connection.session?.send(request);
-    else request.onFailure(this.#ended.code, this.#ended.message, "unsent", { cause: this.#ended });
+    else refuse(request, this.#ended.code, this.#ended.message, "unsent", { cause: this.#ended });
   }
 
   ping(request: Request): void {
     if (this.#ended === undefined) this.#connection.session?.ping(request);
-    else request.onFailure(this.#ended.code, this.#ended.message, "unsent", { cause: this.#ended });
+    else refuse(request, this.#ended.code, this.#ended.message, "unsent", { cause: this.#ended });
+  }
+
+  owns(request: Request): boolean {
+    return this.#connection.session?.owns?.(request) === true;
   }
 
   cancel(request: Request, code: "CANCELLED" | "TIMEOUT"): void {
@@ -77,12 +78,13 @@ export class FramedChannel implements Channel, ConnectionOwner {
 
   onClosing(_connection: Connection, error: EarshotError): void {
     this.#ended ??= error;
+    this.#owner.onLeaving(this, this.#ended);
   }
 
   onClosed(_connection: Connection, error: EarshotError | undefined): void {
     this.#ended ??= error ?? new EarshotError("CONNECTION_LOST", "the other side has closed the connection");
     this.#onGreeted?.(this.#ended);
-    this.#onEnd(this.#ended);
+    this.#owner.onEnded(this, this.#ended);
   }
 }
 

@@ -6,6 +6,7 @@ import type { Client } from "./client.js";
 import type { Connection } from "./connection.js";
 import { dialSystem } from "./dial.js";
 import type { App } from "./options.js";
+import type { Order } from "./order.js";
 
 /**
  * How a new version of a server takes over from the old one, so that no caller is refused: it asks for the listening
@@ -15,6 +16,8 @@ import type { App } from "./options.js";
 const ASK = "hand-over";
 const TAKEN = "taken";
 const DESCRIBE = "describe";
+/** A newer version's tool wants the place for a server of its own; what goes on in this one is finished first. */
+const LEAVE = "leave";
 
 /** For the old server to answer; it does not involve its handlers. */
 const ANSWER_MS = 5_000;
@@ -24,38 +27,60 @@ export type SystemAnswer =
   | { readonly data: string; readonly descriptors?: readonly number[] }
   | { readonly code: "UNSUPPORTED" | "PEER_REFUSED" | "OVERLOADED"; readonly text: string };
 
+/** How a server ends that is asked to. */
+export interface Leaving {
+  /** The new server serves. */
+  toHeir(): void;
+  entirely(): void;
+}
+
+/** What a server tells, and lets be done to it. */
+export interface Permissions {
+  readonly canLeave: boolean;
+  /** Whether the mode of the socket file lets in nobody but its user: where the kernel does not tell who calls, that decides. */
+  readonly isPrivate: boolean;
+  /** The contract, if one is served. */
+  readonly describe: (() => string) | undefined;
+}
+
 /** The old server's side. */
 export class HandOver {
   readonly #listener: () => Listener | undefined;
-  readonly #leave: () => void;
-  readonly #describe: (() => string) | undefined;
+  readonly #leaving: Leaving;
+  readonly #permissions: Permissions;
   /** Who has the socket and has not said yet that it serves. */
   #heir: Connection | undefined;
 
-  /**
-   * @param leave called when the new server serves
-   * @param describe the contract, if one is served
-   */
-  constructor(listener: () => Listener | undefined, leave: () => void, describe: (() => string) | undefined) {
-    this.#describe = describe;
+  constructor(listener: () => Listener | undefined, leaving: Leaving, permissions: Permissions) {
+    this.#permissions = permissions;
     this.#listener = listener;
-    this.#leave = leave;
+    this.#leaving = leaving;
   }
 
   /** Answers a message of another earshot to this one. */
-  answer(connection: Connection, message: Message): SystemAnswer {
-    const order = readOrder(message);
+  answer(connection: Connection, { do: order }: Order): SystemAnswer {
     if (order === ASK) return this.#handOver(connection);
-    if (order === DESCRIBE && this.#describe !== undefined) return { data: this.#describe() };
+    if (order === LEAVE) return this.#leave(connection);
+    const { describe } = this.#permissions;
+    if (order === DESCRIBE && describe !== undefined) return { data: describe() };
     if (order !== TAKEN) return { code: "UNSUPPORTED", text: "this version does not know what is asked" };
     if (this.#heir !== connection) return { code: "UNSUPPORTED", text: "nothing was handed over" };
-    this.#leave();
+    this.#leaving.toHeir();
     return { data: "{}" };
   }
 
   /** An heir that goes without a word has not taken anything. */
   onClosed(connection: Connection): void {
     if (this.#heir === connection) this.#heir = undefined;
+  }
+
+  #leave({ transport: { credentials } }: Connection): SystemAnswer {
+    const { canLeave, isPrivate } = this.#permissions;
+    if (!canLeave) return { code: "UNSUPPORTED", text: "this server does not leave when asked to (option handOver)" };
+    const isSame = credentials === undefined ? isPrivate : sameUser()(credentials);
+    if (!isSame) return { code: "PEER_REFUSED", text: "only the same user may ask a server to leave" };
+    this.#leaving.entirely();
+    return { data: "{}" };
   }
 
   #handOver(connection: Connection): SystemAnswer {
@@ -70,14 +95,6 @@ export class HandOver {
     const { fd, file } = estate;
     const identity = file === undefined ? null : { dev: String(file.dev), ino: String(file.ino) };
     return { data: JSON.stringify({ file: identity }), descriptors: [fd] };
-  }
-}
-
-function readOrder(message: Message): unknown {
-  try {
-    return (message.json() as { do?: unknown } | null)?.do;
-  } catch {
-    return undefined;
   }
 }
 

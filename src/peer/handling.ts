@@ -3,8 +3,8 @@ import { type Descriptor, Message } from "../message.js";
 import type { BodyMemory } from "../session/body-memory.js";
 import { OutgoingStream } from "../session/outgoing-stream.js";
 import type { Exchange } from "../session/session.js";
+import type { AnswerPath } from "./answer-path.js";
 import { type Chunks, isChunks, pump, type SourceError } from "./chunks.js";
-import type { Connection } from "./connection.js";
 import type { ConnectionSetup } from "./connection-setup.js";
 import { Context } from "./context.js";
 import { type DescriptorTable, duplicateAll, ReceivedDescriptor } from "./descriptor.js";
@@ -39,9 +39,9 @@ export class Handling {
     this.#takesStreams = limits.takesStreams;
   }
 
-  handle(connection: Connection, exchange: Exchange): void {
+  handle(connection: AnswerPath, exchange: Exchange): void {
     const message = this.#messageOf(connection, exchange);
-    const context = new Context(connection, this.#address(), message);
+    const context = new Context(connection, this.#address(), message, exchange.meta);
     exchange.context = context;
     let reply: unknown;
     try {
@@ -60,7 +60,7 @@ export class Handling {
     if (exchange.context instanceof Context) Context.abort(exchange.context, error);
   }
 
-  #messageOf(connection: Connection, exchange: Exchange): Message | StreamedMessage {
+  #messageOf(connection: AnswerPath, exchange: Exchange): Message | StreamedMessage {
     const { message, received } = exchange;
     const descriptors = received.length === 0 ? NONE : this.#receive(received);
     if (message !== undefined && !this.#takesStreams) {
@@ -79,7 +79,7 @@ export class Handling {
     return table === undefined ? NONE : received.map((fd) => new ReceivedDescriptor(table, fd));
   }
 
-  async #replyLater(connection: Connection, exchange: Exchange, pending: PromiseLike<unknown>): Promise<void> {
+  async #replyLater(connection: AnswerPath, exchange: Exchange, pending: PromiseLike<unknown>): Promise<void> {
     let reply: unknown;
     try {
       reply = await pending;
@@ -90,7 +90,7 @@ export class Handling {
     this.#reply(connection, exchange, reply);
   }
 
-  #reply(connection: Connection, exchange: Exchange, reply: unknown): void {
+  #reply(connection: AnswerPath, exchange: Exchange, reply: unknown): void {
     if (exchange.received.length === 0 && !this.#takesStreams && isBody(reply)) {
       this.#takeBack(exchange, reply);
       connection.reply(exchange, reply, NONE);
@@ -117,7 +117,7 @@ export class Handling {
 
   /** The handler had both directions for itself, and is done with them. */
   #end(
-    connection: Connection,
+    connection: AnswerPath,
     exchange: Exchange,
     message: Message | StreamedMessage | undefined,
     writer: Writer,
@@ -132,7 +132,7 @@ export class Handling {
     connection.endReply(exchange);
   }
 
-  #beginReply(connection: Connection, exchange: Exchange, descriptors: readonly number[]): Writer {
+  #beginReply(connection: AnswerPath, exchange: Exchange, descriptors: readonly number[]): Writer {
     const outgoing = new OutgoingStream();
     const writer = new Writer(outgoing, (code, text, remoteCode, cause) => {
       connection.fail(exchange, code, text, remoteCode);
@@ -144,7 +144,7 @@ export class Handling {
   }
 
   async #replyChunks(
-    connection: Connection,
+    connection: AnswerPath,
     exchange: Exchange,
     chunks: Chunks,
     descriptors: readonly number[],
@@ -162,7 +162,7 @@ export class Handling {
     connection.endReply(exchange);
   }
 
-  #fail(connection: Connection, exchange: Exchange, error: unknown): void {
+  #fail(connection: AnswerPath, exchange: Exchange, error: unknown): void {
     this.#logger.error({ peer: connection.id, error }, "the handler failed");
     const code = error instanceof Error && "code" in error ? error.code : undefined;
     const text = describe(error instanceof Error ? error.message : error);

@@ -1,9 +1,11 @@
 import { EarshotError } from "../errors.js";
+import { MAX_SYSTEM } from "../session/exchanges.js";
 import { Greetings } from "../session/handshake.js";
 import type { OwnApp, OwnContract, SessionLimits } from "../session/session.js";
 import { DEFAULT_SPIN_US } from "../transport/spin.js";
 import { FIRST_WINDOW_BYTES, MAX_DESCRIPTORS } from "../wire/frame.js";
 import { type AppInfo, MAX_APP_TEXT, ownHello } from "../wire/hello.js";
+import type { Retry } from "./client-state.js";
 
 /** Where log lines go; pino, console-like loggers and `undefined` for silence fit. */
 export interface Logger {
@@ -40,6 +42,7 @@ export const LISTEN_DEFAULTS = {
   handshakeTimeoutMs: 30_000,
   messageTimeoutMs: 60_000,
   idleTimeoutMs: 0,
+  idleExitMs: 0,
   backlog: 4_096,
 } as const;
 
@@ -48,6 +51,8 @@ export const DIAL_DEFAULTS = {
   maxMessageBytes: DEFAULT_MAX_MESSAGE_BYTES,
   maxDescriptors: DEFAULT_MAX_DESCRIPTORS,
   connectTimeoutMs: 5_000,
+  maxWaiting: 10_000,
+  maxWaitingBytes: 67_108_864,
 } as const;
 
 /**
@@ -84,7 +89,20 @@ const RANGES: Readonly<Record<string, Range>> = {
   maxInFlight: ONE_OR_MORE,
   maxBufferedBytes: ONE_OR_MORE,
   backlog: { least: 1, most: 0x7fff_ffff },
+  idleExitMs: { least: 0, most: LONGEST_MS },
   connectTimeoutMs: { least: 0, most: LONGEST_MS },
+  maxWaiting: ONE_OR_MORE,
+  maxWaitingBytes: ONE_OR_MORE,
+  "reconnect.minDelayMs": { least: 1, most: LONGEST_MS },
+  "reconnect.maxDelayMs": { least: 1, most: LONGEST_MS },
+  "deduplicate.maxIds": ONE_OR_MORE,
+  "deduplicate.keepMs": ONE_OR_MORE,
+  maxHandling: ONE_OR_MORE,
+  maxWaitingMs: { least: 0, most: LONGEST_MS },
+  maxQueuedMessages: ONE_OR_MORE,
+  maxQueuedBytes: ONE_OR_MORE,
+  maxSubscriptions: { least: 0, most: MAX_SYSTEM - 96 },
+  maxWaitMs: { least: 0, most: LONGEST_MS },
 };
 
 /**
@@ -141,6 +159,13 @@ export function checkSpin(spin: Spin | undefined): number {
   const maxUs = typeof spin === "object" ? spin?.maxUs : undefined;
   if (typeof maxUs === "number" && maxUs >= 0 && maxUs <= LONGEST_SPIN_US) return Math.ceil(maxUs);
   const fact = `Cannot use spin: ${JSON.stringify(spin)}; it is "auto", "off" or { maxUs } with 0 to ${LONGEST_SPIN_US} microseconds`;
+  throw new EarshotError("INVALID_ARGUMENT", fact);
+}
+
+/** @throws EarshotError `INVALID_ARGUMENT` */
+export function checkRetry(retry: Retry | undefined): Retry {
+  if (retry === undefined || retry === false || retry === "unsent" || retry === "idempotent") return retry ?? false;
+  const fact = `Cannot use retry: ${JSON.stringify(retry)}; it is false, "unsent" or "idempotent"`;
   throw new EarshotError("INVALID_ARGUMENT", fact);
 }
 

@@ -1,8 +1,19 @@
-import { type Delivery, EarshotError, type ErrorCode, failure, type Operation } from "../errors.js";
+import {
+  type Delivery,
+  EarshotError,
+  type ErrorCode,
+  type ErrorDetails,
+  factOf,
+  failure,
+  type Operation,
+} from "../errors.js";
 import { type Descriptor, Message } from "../message.js";
 import type { IncomingStream } from "../session/incoming-stream.js";
 import { type Body, type FailureDetails, Request } from "../session/session.js";
 import { type DescriptorTable, ReceivedDescriptor } from "./descriptor.js";
+
+/** Up to eleven days. */
+const HINT = /^\d{1,9}$/;
 
 /** How long to wait for an answer. */
 export interface WaitOptions {
@@ -89,15 +100,19 @@ export class Pending extends Request {
     for (const descriptor of this.descriptors) this.#origin.table?.close(descriptor);
     this.descriptors = [];
     const cause = code === "CANCELLED" && signal?.aborted ? signal.reason : details.cause;
-    const { remoteCode } = details;
+    const { retryAfterMs } = details;
     const { op, address, procedure } = this.#origin;
-    return failure(code, op, address, this.#explain(code, fact), { delivery, cause, remoteCode, procedure });
+    const told = { delivery, cause, procedure, retryAfterMs, ...remoteCodeOf(code, details.remoteCode) };
+    return failure(code, op, address, this.#explain(code, fact, cause), told);
   }
 
-  #explain(code: ErrorCode, fact: string): string {
-    // Without a time of its own, it is the connection that took too long.
+  #explain(code: ErrorCode, fact: string, cause: unknown): string {
+    // With a fact, it is not its own time that is over.
     const { timeoutMs = 0 } = this.#limit ?? {};
-    if (code === "TIMEOUT") return timeoutMs > 0 ? `no reply within ${timeoutMs} ms` : fact;
+    if (code === "TIMEOUT" && fact === "" && timeoutMs > 0) {
+      const why = cause instanceof EarshotError ? `: ${factOf(cause)}` : "";
+      return `no reply within ${timeoutMs} ms${why}`;
+    }
     if (code === "CANCELLED") return fact === "" ? "its signal was aborted" : fact;
     if (code === "HANDLER_FAILED") return `the handler failed: ${fact}`;
     return fact;
@@ -107,6 +122,12 @@ export class Pending extends Request {
   unlisten(): void {
     this.#limit?.signal?.removeEventListener("abort", this.#limit.onAbort);
   }
+}
+
+/** Who is overloaded says in the place of a code of his own when to come back. */
+function remoteCodeOf(code: ErrorCode, remoteCode: string | undefined): ErrorDetails {
+  if (code !== "OVERLOADED" || remoteCode === undefined || !HINT.test(remoteCode)) return { remoteCode };
+  return { retryAfterMs: Number(remoteCode) };
 }
 
 /** @throws EarshotError `INVALID_ARGUMENT` */

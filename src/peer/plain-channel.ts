@@ -1,10 +1,11 @@
-import { EarshotError } from "../errors.js";
+import { EarshotError, factOf } from "../errors.js";
 import type { Exchange, Request } from "../session/session.js";
 import type { Transport } from "../transport/transport.js";
-import type { Channel } from "./channel.js";
+import type { Channel, ChannelOwner } from "./channel.js";
 import { Connection } from "./connection.js";
 import type { ConnectionOwner, ConnectionSetup } from "./connection-setup.js";
 import { clientClosed } from "./framed-channel.js";
+import { refuse } from "./waiting-room.js";
 
 /** Longer than any timer of Node can be. */
 const LONGEST_MS = 0x7fff_ffff;
@@ -14,28 +15,37 @@ export class PlainChannel implements Channel, ConnectionOwner {
   readonly app = undefined;
   readonly #setup: ConnectionSetup;
   readonly #dial: (signal: AbortSignal) => Promise<Transport>;
-  readonly #onEnd: (error: EarshotError | undefined) => void;
+  readonly #owner: ChannelOwner;
   readonly #connections = new Map<Request, Connection>();
   readonly #dialing = new Map<Request, AbortController>();
   /** The first, until a message takes it or the server has waited long enough for one. */
   #spare: Connection | undefined;
   #ended: EarshotError | undefined;
+  #isOver = false;
 
   constructor(
     first: Transport,
     setup: Omit<ConnectionSetup, "owner">,
     dial: (signal: AbortSignal) => Promise<Transport>,
-    onEnd: (error: EarshotError | undefined) => void,
+    owner: ChannelOwner,
   ) {
     this.#setup = { ...setup, owner: this };
     this.#dial = dial;
-    this.#onEnd = onEnd;
+    this.#owner = owner;
     this.#spare = new Connection(1, first, this.#setup);
   }
 
   send(request: Request): void {
+    if (request.isSystem) {
+      request.onFailure("UNSUPPORTED", "the plain wire has messages and replies, and nothing else", "unsent");
+      return;
+    }
+    if (request.metaBytes !== undefined) {
+      refuse(request, "UNSUPPORTED", "the plain wire has no ids and no headers", "unsent");
+      return;
+    }
     if (this.#ended !== undefined) {
-      request.onFailure(this.#ended.code, this.#ended.message, "unsent");
+      refuse(request, this.#ended.code, this.#ended.message, "unsent", { cause: this.#ended });
       return;
     }
     let spare = this.#spare;
@@ -50,7 +60,11 @@ export class PlainChannel implements Channel, ConnectionOwner {
   }
 
   ping(request: Request): void {
-    request.onFailure("UNSUPPORTED", "the plain wire has no ping", "unsent");
+    refuse(request, "UNSUPPORTED", "the plain wire has no ping", "unsent");
+  }
+
+  owns(request: Request): boolean {
+    return this.#dialing.has(request) || this.#connections.has(request);
   }
 
   cancel(request: Request, code: "CANCELLED" | "TIMEOUT"): void {
@@ -59,7 +73,7 @@ export class PlainChannel implements Channel, ConnectionOwner {
     else {
       this.#dialing.delete(request);
       dialing.abort();
-      request.onFailure(code, "", "unsent");
+      refuse(request, code, "", "unsent");
     }
     this.#endIfDone();
   }
@@ -79,7 +93,7 @@ export class PlainChannel implements Channel, ConnectionOwner {
     for (const [request, dialing] of this.#dialing) {
       this.#dialing.delete(request);
       dialing.abort();
-      request.onFailure(error.code, error.message, "unsent");
+      refuse(request, error.code, error.message, "unsent");
     }
     for (const connection of [...this.#connections.values()]) connection.abort(error);
     this.close();
@@ -115,7 +129,11 @@ export class PlainChannel implements Channel, ConnectionOwner {
       else transport.close();
     } catch (error) {
       if (!(error instanceof EarshotError)) throw error;
-      if (this.#dialing.delete(request)) request.onFailure(error.code, error.message, "unsent", { cause: error });
+      if (this.#dialing.delete(request)) {
+        refuse(request, error.code, factOf(error), "unsent", { cause: error });
+        // Whoever has this channel may know another way to come to the next.
+        this.#owner.onLeaving(this, error);
+      }
       this.#endIfDone();
     } finally {
       clearTimeout(timer);
@@ -129,7 +147,8 @@ export class PlainChannel implements Channel, ConnectionOwner {
 
   #endIfDone(): void {
     const isBusy = this.#spare !== undefined || this.#dialing.size > 0 || this.#connections.size > 0;
-    if (this.#ended === undefined || isBusy) return;
-    this.#onEnd(this.#ended);
+    if (this.#ended === undefined || isBusy || this.#isOver) return;
+    this.#isOver = true;
+    this.#owner.onEnded(this, this.#ended);
   }
 }

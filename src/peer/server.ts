@@ -6,9 +6,12 @@ import type { ListenOptions as SocketOptions } from "../transport/listen-options
 import { type ListenTarget, resolveListenTarget } from "../transport/resolve.js";
 import type { Listener, Transport } from "../transport/transport.js";
 import { Acceptor } from "./acceptor.js";
+import type { OverloadOptions } from "./admission.js";
 import { type Allow, checkAllow, sameUser } from "./allow.js";
+import type { BroadcastOptions } from "./broadcast-options.js";
 import type { Chunks } from "./chunks.js";
 import type { Context } from "./context.js";
+import type { DeduplicateOptions, Deduplicator } from "./deduplication.js";
 import type { ServedContract } from "./direct-handling.js";
 import { inherit } from "./hand-over.js";
 import { findNotifier, type Notifier } from "./notify.js";
@@ -80,6 +83,12 @@ export interface ListenOptions {
   /** For a connection on which nothing happens; default none. */
   readonly idleTimeoutMs?: number | undefined;
   /**
+   * Leave when nobody has been connected for so long; default 0, never. Who calls at that instant is not lost: see the guide,
+   * "Daemons". A connection counts also when nothing happens on it: `idleTimeoutMs` ends those. `closed` resolves, and the
+   * program ends when it has nothing else to do.
+   */
+  readonly idleExitMs?: number | undefined;
+  /**
    * `"message"` (default): the bytes of a message are its own for ever. `"borrowed"`: those of large ones, of 128 KiB or
    * more on the framed wire, are only lent until the handler settles. Then their memory is used for other messages, which
    * is faster: views of it become empty, reading the message throws, and `message.copy()` made before keeps
@@ -115,6 +124,10 @@ export interface ListenOptions {
    * sd_notify(3); needs the native addon. Default true.
    */
   readonly notify?: boolean | undefined;
+  /** What to do when the handlers cannot keep up; default nothing: the messages of each connection wait for `maxInFlight`. */
+  readonly overload?: OverloadOptions | undefined;
+  /** Who may subscribe to what is published, and how much may wait for whom is slow. */
+  readonly broadcast?: BroadcastOptions | undefined;
   /** Default silent. */
   readonly logger?: Logger | undefined;
   /**
@@ -130,8 +143,15 @@ export interface ListenOptions {
    * the native addon on both sides.
    */
   readonly takeOver?: boolean | undefined;
-  /** Whether another process of the same user may take over from this one; default `true`. */
+  /** Whether another process of the same user may take over from this one, or ask it to leave; default `true`. */
   readonly handOver?: boolean | undefined;
+  /**
+   * How to know messages that come again: those that their sender gave an id. One that was handled is answered with the reply
+   * that it got then, and one that is being handled is not handled a second time. Default: in memory, 10,000 ids with
+   * 16 MiB of replies for 10 minutes; other limits; a memory of your own, which its maker closes; or `false`: each is handled
+   * as it comes. Replies that are streams or bring open files are not remembered. Framed wire only.
+   */
+  readonly deduplicate?: Deduplicator | DeduplicateOptions | false | undefined;
   /** Closes the server, with the default grace, when it aborts. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -164,6 +184,26 @@ export class Server implements AsyncDisposable {
   /** How many connections it has now. */
   get connectionCount(): number {
     return this.#acceptor.connectionCount;
+  }
+
+  /** How many subscriptions it has now, or how many get the messages of a topic. @throws EarshotError `INVALID_ARGUMENT` */
+  subscriptionCount(topic?: string): number {
+    return this.#acceptor.broadcaster.count(topic);
+  }
+
+  /**
+   * Sends a message to all who have subscribed to its topic now; who subscribes later gets it only if it is kept
+   * (`broadcast.replayMessages`). Nothing but the subscribers who want to be waited for (`slow: "wait"`) holds back who
+   * publishes: it resolves when they have taken the message, or are gone, and at once where there are none. The data is
+   * copied. After `close` nobody gets anything.
+   *
+   * @param topic tokens with dots between them, such as `jobs.17.done`, of at most 255 bytes
+   * @throws EarshotError `INVALID_ARGUMENT`, `MESSAGE_TOO_LARGE` (over `maxMessageBytes`)
+   * @example
+   * await server.publish("jobs.17.done", JSON.stringify({ seconds: 3 }));
+   */
+  publish(topic: string, data: string | Uint8Array): Promise<void> {
+    return this.#acceptor.broadcaster.publish(topic, data);
   }
 
   /**

@@ -24,6 +24,8 @@ export class StreamedPending extends Pending {
   readonly reader: Reader;
   /** Of a message that is written bit by bit. */
   readonly writer: Writer | undefined;
+  /** Called when it is over, with success or without. */
+  onEnded: (() => void) | undefined;
   readonly #control: Control;
   readonly #settle: Settle;
   #isOver = false;
@@ -80,11 +82,13 @@ export class StreamedPending extends Pending {
     this.#settle.reject(error);
     this.reader.fail(error);
     this.writer?.fail(error);
+    this.onEnded?.();
   }
 
   override onOver(): void {
     this.#isOver = true;
     this.unlisten();
+    this.onEnded?.();
   }
 
   #resolve(descriptors: readonly number[]): void {

@@ -11,7 +11,8 @@ const NOTHING = Buffer.alloc(0);
 interface Queue {
   isWritable: boolean;
   pushControl(frame: Uint8Array): void;
-  flushControl(): void;
+  readonly controlBytes: number;
+  flush(): void;
 }
 
 /** A frame that changes the way of those behind it. */
@@ -86,7 +87,7 @@ export class ControlWriter {
   flushLanes(): void {
     const { output } = this;
     if (this.#lanes === undefined || output === undefined) return;
-    output.flushControl();
+    if (output.controlBytes > 0) output.flush();
     for (let lane = this.#lanes[0]; output.isWritable && lane !== undefined; lane = this.#lanes[0]) {
       this.#lanes.shift();
       const { frame, descriptors, sent } = lane;

@@ -21,6 +21,9 @@ export class IncomingExchange extends Exchange implements Incoming {
   }
 }
 
+/** So many SYSTEM exchanges may be unanswered before reading stops. Most are answered at once; subscriptions stay. */
+export const MAX_SYSTEM = 4_096;
+
 /** The exchanges that the other side began, and what they hold: until both directions are over. */
 export class Exchanges {
   heldBytes = 0;
@@ -35,6 +38,8 @@ export class Exchanges {
   readonly #dispatcher: Dispatcher<IncomingExchange>;
   #deadlines: Deadlines<Exchange> | undefined;
   #heldDescriptors = 0;
+  /** SYSTEM exchanges take no place of a message. */
+  #system = 0;
 
   constructor({ host, limits, memory, streams }: ExchangeParts) {
     this.#host = host;
@@ -53,7 +58,7 @@ export class Exchanges {
   }
 
   get isCongested(): boolean {
-    return this.#dispatcher.isFull || this.#heldDescriptors >= MAX_HELD_DESCRIPTORS;
+    return this.#dispatcher.isFull || this.#system >= MAX_SYSTEM || this.#heldDescriptors >= MAX_HELD_DESCRIPTORS;
   }
 
   get nextDeadline(): number {
@@ -87,7 +92,20 @@ export class Exchanges {
   makeReady(exchange: IncomingExchange): void {
     this.receiving--;
     this.startDeadline(exchange);
-    this.#dispatcher.push(exchange);
+    if (exchange.isSystem) this.#handOnSystem(exchange);
+    else this.#dispatcher.push(exchange);
+  }
+
+  #handOnSystem(exchange: IncomingExchange): void {
+    this.#system++;
+    exchange.state = "handling";
+    this.#host.onExchange(exchange);
+  }
+
+  /** It is over, and its handler done with it. */
+  #leave(exchange: Exchange): void {
+    if (exchange.isSystem) this.#system--;
+    else this.#dispatcher.leave();
   }
 
   /** The time that the caller has left counts from the first frame on. */
@@ -131,7 +149,7 @@ export class Exchanges {
   done(exchange: Exchange): void {
     if (exchange.isHandled) return;
     exchange.isHandled = true;
-    if (exchange.state === "gone") this.#dispatcher.leave();
+    if (exchange.state === "gone") this.#leave(exchange);
   }
 
   /** The answer is out. */
@@ -193,7 +211,7 @@ export class Exchanges {
     this.#heldDescriptors -= exchange.received.length;
     this.heldBytes -= exchange.heldBytes;
     exchange.heldBytes = 0;
-    if (exchange.isHandled) this.#dispatcher.leave();
+    if (exchange.isHandled) this.#leave(exchange);
   }
 
   /** Of its answer nothing more leaves. */

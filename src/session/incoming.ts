@@ -1,9 +1,18 @@
 import { Message } from "../message.js";
 import { type FrameDecoder, readU64, violation } from "../wire/decode.js";
-import { DEADLINE_BYTES, FIRST_WINDOW_BYTES, Flag, SIZE_BYTES, WINDOW_BYTES } from "../wire/frame.js";
+import {
+  DEADLINE_BYTES,
+  FIRST_WINDOW_BYTES,
+  Flag,
+  META_LENGTH_BYTES,
+  SIZE_BYTES,
+  WINDOW_BYTES,
+} from "../wire/frame.js";
+import { type Meta, readMetaLength } from "../wire/meta.js";
 import { Assembly } from "./assembly.js";
 import type { BodyMemory } from "./body-memory.js";
 import { type IncomingStream, tooMuch } from "./incoming-stream.js";
+import { MetaReader } from "./meta-reader.js";
 import type { Streams } from "./streams.js";
 
 /** Small messages that came in one read share a copy of it, up to this size: one allocation, and little kept by accident. */
@@ -25,6 +34,8 @@ export interface Incoming {
   incoming: IncomingStream | undefined;
   /** How much of the other direction may be sent; -1 for all. */
   creditBytes: number;
+  /** Its id and headers, if it has any. */
+  meta?: Meta | undefined;
 }
 
 /** What a part of a payload led to. */
@@ -42,6 +53,8 @@ export class BodyReader {
   #sizeBytes = -1;
   #deadlineMs = -1;
   #windowBytes = -1;
+  #meta: Meta | undefined;
+  #metaReader: MetaReader | undefined;
   #isWholeInFrame = false;
   #bodyBytes = 0;
 
@@ -68,10 +81,13 @@ export class BodyReader {
     this.#sizeBytes = -1;
     this.#fieldsRead = 0;
     this.#windowBytes = -1;
+    this.#meta = undefined;
+    this.#metaReader = undefined;
     this.#fieldBytes =
       ((flags & Flag.DEADLINE) !== 0 ? DEADLINE_BYTES : 0) +
       ((flags & Flag.SIZE) !== 0 ? SIZE_BYTES : 0) +
-      ((flags & Flag.WINDOW) !== 0 ? WINDOW_BYTES : 0);
+      ((flags & Flag.WINDOW) !== 0 ? WINDOW_BYTES : 0) +
+      ((flags & Flag.META) !== 0 ? META_LENGTH_BYTES : 0);
     if (!isFirst && this.#fieldBytes > 0) throw violation("a later frame of a message that declares its size");
     if (this.#fieldBytes > frame.length) throw violation("a frame shorter than its fields");
     this.#bodyBytes = frame.length - this.#fieldBytes;
@@ -90,6 +106,7 @@ export class BodyReader {
     if (incoming.assembly === undefined) {
       if (this.#deadlineMs >= 0) incoming.deadlineMs = this.#deadlineMs;
       if (this.#windowBytes >= 0) incoming.creditBytes = this.#windowBytes;
+      if (this.#meta !== undefined) incoming.meta = this.#meta;
       const expected = this.#expectedBytes();
       if (incoming.isStreamed && !this.#isWholeInFrame) {
         incoming.incoming = this.#streams.begin(frame.exchange, expected);
@@ -137,12 +154,23 @@ export class BodyReader {
   }
 
   #takeFields(frame: FrameDecoder, bytes: Buffer, start: number, end: number): number {
+    const after = this.#metaReader === undefined ? this.#takeFixed(frame, bytes, start, end) : start;
+    const reader = this.#metaReader;
+    if (reader === undefined) return after;
+    const taken = reader.take(bytes, after, end);
+    this.#fieldsRead += taken;
+    this.#meta = reader.meta;
+    return after + taken;
+  }
+
+  /** Those whose size is known before they come. */
+  #takeFixed(frame: FrameDecoder, bytes: Buffer, start: number, end: number): number {
     const wanted = this.#fieldBytes;
     const taken = Math.min(wanted - this.#fieldsRead, end - start);
     let fields = bytes;
     let at = start;
     if (taken < wanted) {
-      this.#fields ??= Buffer.allocUnsafeSlow(DEADLINE_BYTES + SIZE_BYTES + WINDOW_BYTES);
+      this.#fields ??= Buffer.allocUnsafeSlow(DEADLINE_BYTES + SIZE_BYTES + WINDOW_BYTES + META_LENGTH_BYTES);
       bytes.copy(this.#fields, this.#fieldsRead, start, start + taken);
       fields = this.#fields;
       at = 0;
@@ -157,9 +185,20 @@ export class BodyReader {
         this.#sizeBytes = readU64(fields, at);
         at += SIZE_BYTES;
       }
-      if ((frame.flags & Flag.WINDOW) !== 0) this.#windowBytes = asWindow(fields.readUInt32LE(at));
+      if ((frame.flags & Flag.WINDOW) !== 0) {
+        this.#windowBytes = asWindow(fields.readUInt32LE(at));
+        at += WINDOW_BYTES;
+      }
+      if ((frame.flags & Flag.META) !== 0) this.#beginMeta(frame, readMetaLength(fields, at));
     }
     return start + taken;
+  }
+
+  #beginMeta(frame: FrameDecoder, length: number): void {
+    this.#fieldBytes += length;
+    if (this.#fieldBytes > frame.length) throw violation("a frame shorter than its fields");
+    this.#bodyBytes -= length;
+    this.#metaReader = new MetaReader(length);
   }
 
   #copyOut(bytes: Buffer, start: number, end: number): Message {

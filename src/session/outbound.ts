@@ -34,6 +34,8 @@ export class Outbound implements OutputOwner<Request> {
   #output: Output<Request> | undefined;
   /** How many are with the output and not begun. */
   #queued = 0;
+  /** How many SYSTEM requests are queued or under way: they take no place of a message. */
+  #system = 0;
   #current: Request | undefined;
 
   constructor({ host, limits, reader, memory, writer, streams }: ExchangeParts) {
@@ -74,6 +76,12 @@ export class Outbound implements OutputOwner<Request> {
       this.#deadlines ??= new Deadlines();
       this.#deadlines.add(request);
     }
+    if (request.isSystem) {
+      this.#system++;
+      this.#enqueue(request);
+      this.#host.requestFlush();
+      return;
+    }
     request.outgoing?.attach(this.#streams.outgoing(() => this.#wake(request)));
     this.#waiting.push(request);
     this.advance();
@@ -105,6 +113,10 @@ export class Outbound implements OutputOwner<Request> {
     request.letGo();
     request.isOut = true;
     if (request.isReplyEnded) this.#release(request);
+  }
+
+  owns(request: Request): boolean {
+    return this.#pending.get(request.id) === request;
   }
 
   stop(request: Request): void {
@@ -169,10 +181,9 @@ export class Outbound implements OutputOwner<Request> {
       return;
     }
     if (progress === "too-large") {
-      const { id } = request;
       const fact = `the reply is larger than ${this.#maxMessageBytes} bytes (maxMessageBytes of this side)`;
       this.#settle(request, "MESSAGE_TOO_LARGE", fact, "unknown");
-      this.#writer.sendReset(id, "CANCELLED");
+      this.#writer.sendReset(request.id, "CANCELLED");
       return;
     }
     const { replyDescriptors } = request;
@@ -203,17 +214,13 @@ export class Outbound implements OutputOwner<Request> {
 
   /** The other side will not handle exchanges above `lastId`, nor anything that is not out yet. */
   refuseAfter(lastId: number, code: ErrorCode, fact: string): void {
-    for (const request of this.#pending.values()) {
-      if (request.id > lastId) this.#settle(request, code, fact, "unsent");
-    }
+    for (const request of this.#pending.values()) if (request.id > lastId) this.#settle(request, code, fact, "unsent");
     this.#failUnsent(code, fact);
   }
 
   lost(code: ErrorCode, fact: string, cause: unknown): void {
     this.#current = undefined;
-    for (const request of this.#pending.values()) {
-      this.#settle(request, code, fact, "unknown", { cause });
-    }
+    for (const request of this.#pending.values()) this.#settle(request, code, fact, "unknown", { cause });
     this.#failUnsent(code, fact, { cause });
   }
 
@@ -226,13 +233,17 @@ export class Outbound implements OutputOwner<Request> {
   advance(): void {
     if (this.#waiting.isEmpty) return;
     for (;;) {
-      const request = this.#waiting.shift(this.#pending.size + this.#queued, this.#refuse);
+      const request = this.#waiting.shift(this.#pending.size + this.#queued - this.#system, this.#refuse);
       if (request === undefined) break;
-      request.state = "queued";
-      this.#queued++;
-      this.#output?.push(request);
+      this.#enqueue(request);
     }
     this.#host.requestFlush();
+  }
+
+  #enqueue(request: Request): void {
+    request.state = "queued";
+    this.#queued++;
+    this.#output?.push(request);
   }
 
   /** @param request one that is not in the queue */
@@ -270,6 +281,7 @@ export class Outbound implements OutputOwner<Request> {
   #release(request: Request): void {
     const { state } = request;
     request.state = "settled";
+    if (request.isSystem && state !== "settled") this.#system--;
     this.#closeDescriptors(request);
     // The rest of a reply that is half there concerns nobody.
     if (this.#current === request) this.#current = undefined;

@@ -1,4 +1,4 @@
-/** So much may wait before its writer is asked to wait as well. */
+/** Enough for a write at a time while the one before is under way. */
 const FULL_BYTES = 131_072;
 /** Writes smaller than this are put together. */
 const SMALL_BYTES = 4_096;
@@ -25,6 +25,7 @@ export class OutgoingStream {
   isOver = false;
   /** For the writer: there is room again, or it is over. Never called from within its own calls. */
   onChange: (() => void) | undefined;
+  readonly #fullBytes: number;
   #owner: OutgoingOwner | undefined;
   #chunks: Uint8Array[] = [];
   /** How much of the first chunk is out. */
@@ -33,9 +34,14 @@ export class OutgoingStream {
   #gathering: Buffer | undefined;
   #gathered = 0;
 
+  /** @param fullBytes how much may wait before its writer is asked to wait as well */
+  constructor(fullBytes: number = FULL_BYTES) {
+    this.#fullBytes = fullBytes;
+  }
+
   /** True while its writer should wait for `onChange`. */
   get isFull(): boolean {
-    return this.queuedBytes >= FULL_BYTES;
+    return this.queuedBytes >= this.#fullBytes;
   }
 
   /** @param bytes must stay unchanged from now on */

@@ -113,15 +113,6 @@ export class Output<T extends Outgoing> {
     this.#turns.drop(item);
   }
 
-  /** Only what is no message. */
-  flushControl(): void {
-    while (this.isWritable && this.#control.length > 0) {
-      const frames = this.#control.splice(0, MAX_CHUNKS);
-      for (const frame of frames) this.controlBytes -= frame.length;
-      this.isWritable = this.#writer.write(frames);
-    }
-  }
-
   /** Writes until the transport wants a pause or nothing is left. */
   flush(): void {
     while (this.isWritable && !this.isEmpty) {
@@ -205,12 +196,15 @@ export class Output<T extends Outgoing> {
     }
     const head = this.#head(item, exchange, true, -1);
     this.#takeDescriptors(item);
-    if (typeof body === "string") {
+    const { metaBytes } = item;
+    if (typeof body === "string" && metaBytes === undefined) {
       const bodyBytes = buffer.write(body, used + headBytes(head), "utf8");
       this.#arena.used = writeHead(buffer, used, head, bodyBytes) + bodyBytes;
     } else {
-      this.#arena.used = writeHead(buffer, used, head, body.length);
-      this.#put(body);
+      const bytes = typeof body === "string" ? Buffer.from(body) : body;
+      this.#arena.used = writeHead(buffer, used, head, bytes.length);
+      if (metaBytes !== undefined) this.#put(metaBytes);
+      this.#put(bytes);
     }
     return true;
   }
@@ -218,7 +212,10 @@ export class Output<T extends Outgoing> {
   /** Most have nothing to say but their bytes: then a header is all that it takes. */
   #isBare(item: T): boolean {
     if (item.descriptors.length > 0) return false;
-    return this.#owner.type === FrameType.DATA || !(item.isSystem || item.isStreamed || item.deadlineAt !== Infinity);
+    return (
+      this.#owner.type === FrameType.DATA ||
+      !(item.isSystem || item.isStreamed || item.metaBytes !== undefined || item.deadlineAt !== Infinity)
+    );
   }
 
   /** Puts the next piece of a large item or a stream, if there is one that may leave. */
@@ -239,6 +236,7 @@ export class Output<T extends Outgoing> {
       : { type: FrameType.DATA, exchange: turn.exchange, isEnd, deadlineMs: -1, sizeBytes: -1 };
     this.#takeDescriptors(item);
     this.#arena.used = writeHead(this.#arena.buffer, this.#arena.used, head, bytes);
+    if (isFirst && item.metaBytes !== undefined) this.#put(item.metaBytes);
     if (outgoing !== undefined) outgoing.take(bytes, this.#putStreamed);
     else if (bytes > 0) this.#reference(body.subarray(item.sentBytes, item.sentBytes + bytes));
     item.sentBytes += bytes;
@@ -263,6 +261,7 @@ export class Output<T extends Outgoing> {
       descriptors: item.descriptors.length,
       isSystem: type === FrameType.OPEN && item.isSystem,
       windowBytes: type === FrameType.OPEN && item.isStreamed ? FIRST_WINDOW_BYTES : -1,
+      metaBytes: item.metaBytes?.length ?? 0,
     };
   }
 

@@ -3,6 +3,7 @@ import type { Message } from "../message.js";
 import type { FailureName } from "../wire/failure.js";
 import type { AppInfo, ContractInfo, Hello } from "../wire/hello.js";
 import type { Lane } from "../wire/lane.js";
+import type { Meta } from "../wire/meta.js";
 import type { Assembly } from "./assembly.js";
 import type { IncomingStream } from "./incoming-stream.js";
 import type { OutgoingStream } from "./outgoing-stream.js";
@@ -34,6 +35,8 @@ export interface Session {
 
   /** Sends a message and settles the request with its reply. */
   send(request: Request): void;
+  /** Where many may be under way: whether the request has begun here, and is not settled. */
+  owns?(request: Request): boolean;
   /** Gives up a request that is not settled; the other side is told if it may know of it. */
   cancel(request: Request, code: "CANCELLED" | "TIMEOUT"): void;
   /** Reads no more of a reply that is wanted as a stream, whether it has begun or not. */
@@ -168,6 +171,8 @@ export abstract class Outgoing {
   isSystem = false;
   /** Go with its first frame, and are the transport's from then on. */
   descriptors: readonly number[] = NONE;
+  /** A request's id and headers, as they go. */
+  metaBytes: Uint8Array | undefined = undefined;
   /**
    * When its caller gives up, 0 for never: a small integer costs nothing, where `Infinity` would be an object of its own for
    * each message. For `deadlineAt` alone, and not private: classes derive from this one, and are slower to make if it is.
@@ -231,6 +236,7 @@ export abstract class Request extends Outgoing {
 export interface FailureDetails {
   readonly cause?: unknown;
   readonly remoteCode?: string;
+  readonly retryAfterMs?: number | undefined;
 }
 
 /** A message of the other side, from its first frame until its answer is out. */
@@ -239,6 +245,8 @@ export class Exchange extends Outgoing {
   state: "receiving" | "ready" | "handling" | "replying" | "answered" | "gone" = "receiving";
   /** Whole; or else it is `incoming`, from its first frame on. */
   message: Message | undefined = undefined;
+  /** Its id and headers, if it has any. */
+  meta: Meta | undefined = undefined;
   /** What the session's user keeps with it. */
   context: unknown = undefined;
   heldBytes = 0;

@@ -72,16 +72,28 @@ const LAST_WAIT_MS = 50;
  * `UNSUPPORTED`, ...; then the socket is closed and no file of ours is left
  */
 export async function claim(path: string, mode: number, bind: Bind, queue: Queue = noQueue): Promise<Claim> {
+  const outcome = await tryClaim(path, mode, bind, queue);
+  if (typeof outcome === "string") throw occupied(path, outcome);
+  return outcome;
+}
+
+/** The same, for who need not know which process is there: to find that out takes long. */
+export async function tryClaim(
+  path: string,
+  mode: number,
+  bind: Bind,
+  queue: Queue = noQueue,
+): Promise<Claim | Obstacle> {
   const address = `unix:${path}`;
   ensureDirectory(dirname(path), "listen", address);
   const endTurn = await queue(dirname(path));
   try {
     // Before anything is made: the usual mistake is to start a server twice.
     const state = socketAt(path, address) === undefined ? "gone" : await probe(path);
-    if (state === "live" || state === "foreign") throw occupied(path, state);
+    if (state === "live" || state === "foreign") return state;
     const candidate = await Candidate.start(path, mode, bind);
     const outcome = await takeAndSweep(candidate);
-    if (outcome !== "taken") throw occupied(path, outcome);
+    if (outcome !== "taken") return outcome;
     return {
       path,
       identity: candidate.identity,

@@ -1,42 +1,63 @@
 import { createServer, type ListenOptions as NetListenOptions, type Server, Socket } from "node:net";
 import { failure, fromSystem, systemCode } from "../errors.js";
+import { Absence } from "./absence.js";
 import { lookInProc, takeActivated, USE_STREAM } from "./activation.js";
+import type { Claim } from "./claim.js";
 import type { ListenOptions } from "./listen-options.js";
 import { assertExactName, NetTransport, onReadOptions, SOCKET_OPTIONS } from "./net.js";
 import type { ListenTarget } from "./resolve.js";
-import { bindSocketFile, type SocketFile } from "./socket-file.js";
+import { bindClaimed } from "./socket-file.js";
 import type { Listener, Transport } from "./transport.js";
 
 /** Takes the address and hands over every connection to it. */
 export async function listenNet(target: ListenTarget, options: ListenOptions): Promise<Listener> {
   if (target.kind !== "activation") assertExactName(target, "listen");
   let accepted = 0;
+  let absence: Absence | undefined;
   const onTransport = (transport: Transport) => {
     accepted++;
+    absence?.onCaller();
     options.onTransport(transport);
   };
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
     onTransport(new NetTransport((self) => socket.on("data", (bytes) => self.onRead(bytes))));
   });
   const { mode, backlog } = options;
-  const file = target.kind === "path" ? await bindSocketFile(server, target.path, { mode, backlog }) : undefined;
+  const file = target.kind === "path" ? await bindClaimed(server, target.path, { mode, backlog }) : undefined;
   if (target.kind === "abstract") await listenAbstract(server, target.name, target.text, backlog);
   const address = target.kind === "activation" ? await listenActivated(server, target, backlog) : target.text;
   takeHandles(server, (handle) => {
     onTransport(new NetTransport((self) => socketOf(handle, self)));
   });
   server.on("error", (error) => options.onError(fromSystem(error, "listen", address)));
-  const close = () => closeServer(server, file, backlog, () => accepted);
-  return { address, close, estate: undefined, abandon() {} };
+  let closing: Promise<void> | undefined;
+  const close = () => {
+    absence?.end();
+    closing ??= closeServer(server, file, backlog, () => accepted);
+    return closing;
+  };
+  const leaveIfUnused = async () => {
+    // Who is in a queue of the service manager's waits for the next process.
+    if (target.kind !== "activation") {
+      const own = new Absence(file);
+      absence = own;
+      await own.over;
+      absence = undefined;
+      if (own.isBack && closing === undefined) return false;
+    }
+    await close();
+    return true;
+  };
+  return { address, close, leaveIfUnused, estate: undefined, abandon() {} };
 }
 
 async function closeServer(
   server: Server,
-  file: SocketFile | undefined,
+  file: Claim | undefined,
   backlog: number,
   countAccepted: () => number,
 ): Promise<void> {
-  await file?.release();
+  file?.release();
   // Who connected before the file went away is in the kernel's queue, and each turn of the event loop takes one of them:
   // a turn that brings none has seen the queue empty. To an abstract name new ones may come for ever.
   await turn();

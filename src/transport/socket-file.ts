@@ -44,8 +44,19 @@ export interface SocketFile extends AsyncDisposable {
 export async function bindSocketFile(
   server: Server,
   path: string,
-  { mode = 0o600, backlog }: SocketFileOptions = {},
+  options: SocketFileOptions = {},
 ): Promise<SocketFile> {
+  return attach(server, await claimFor(server, path, options));
+}
+
+/** The same, for who needs to know the claim: it ends with the server. */
+export async function bindClaimed(server: Server, path: string, options: SocketFileOptions): Promise<Claim> {
+  const taken = await claimFor(server, path, options);
+  attach(server, taken);
+  return taken;
+}
+
+async function claimFor(server: Server, path: string, { mode = 0o600, backlog }: SocketFileOptions): Promise<Claim> {
   if (typeof path !== "string" || path === "" || path.includes("\0") || path.endsWith("/")) {
     throw failure("INVALID_ADDRESS", "listen", String(path), "this is not the path of a file");
   }
@@ -69,7 +80,7 @@ export async function bindSocketFile(
   }).catch((error) => {
     throw isCancelled ? cancelled(target.text, error) : error;
   });
-  if (server.listening) return attach(server, taken);
+  if (server.listening) return taken;
   taken.release();
   taken.dispose();
   throw cancelled(target.text);

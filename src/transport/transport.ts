@@ -71,6 +71,14 @@ export interface Listener {
    * Connections that the kernel had already completed are still handed over first.
    */
   close(): Promise<void>;
+  /**
+   * The same, unless somebody comes: takes the name away, hears whom the kernel has let in by then, and puts it back if there
+   * is anybody. Only where nobody else has the socket.
+   *
+   * @returns whether it has left; those who came in the last instant, or whose server's name has become another's
+   * meanwhile, have been handed over all the same
+   */
+  leaveIfUnused(): Promise<boolean>;
   /** `undefined` where nobody else can have the socket. */
   readonly estate: Estate | undefined;
   /** Takes no more connections, and leaves the path and those in the queue to whom the estate was given. */

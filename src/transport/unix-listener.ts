@@ -1,6 +1,7 @@
 import { fchmodSync } from "node:fs";
 import { type EarshotError, failure, fromSystem, systemCode } from "../errors.js";
 import { READABLE, SO_ACCEPTCONN, SOCK_STREAM, WOULD_BLOCK } from "../native/binding.js";
+import { Absence } from "./absence.js";
 import { lookByCalls, takeActivated } from "./activation.js";
 import type { Bind } from "./candidate.js";
 import { type Claim, claim, removeIfSame } from "./claim.js";
@@ -50,7 +51,7 @@ function listenActivated(
   } catch (error) {
     throw fromSystem(error, "listen", target.text);
   }
-  return new UnixListener(poller, fd, address, options, undefined);
+  return new UnixListener(poller, fd, address, options, undefined, true);
 }
 
 function bindAbstract(poller: Poller, target: SocketTarget, backlog: number): number {
@@ -102,11 +103,22 @@ class UnixListener implements Listener, Pollable {
   readonly #fd: number;
   readonly #options: ListenOptions;
   readonly #claim: Claim | undefined;
+  /** The service manager has it, too. */
+  readonly #isShared: boolean;
+  #absence: Absence | undefined;
   #retry: NodeJS.Timeout | undefined;
   #isFailing = false;
   #isClosed = false;
 
-  constructor(poller: Poller, fd: number, address: string, options: ListenOptions, taken: Claim | undefined) {
+  constructor(
+    poller: Poller,
+    fd: number,
+    address: string,
+    options: ListenOptions,
+    taken: Claim | undefined,
+    isShared = false,
+  ) {
+    this.#isShared = isShared;
     this.address = address;
     this.#poller = poller;
     this.#fd = fd;
@@ -124,11 +136,29 @@ class UnixListener implements Listener, Pollable {
     if (this.#isClosed) return;
     this.#isClosed = true;
     clearTimeout(this.#retry);
+    this.#absence?.end();
     this.#claim?.release();
     // Who connected before the file went away is in the kernel's queue. To an abstract name new ones may come for ever.
     this.#accept(this.#options.backlog + 1);
     this.#poller.close(this.#fd);
     this.#claim?.dispose();
+  }
+
+  async leaveIfUnused(): Promise<boolean> {
+    if (this.#isClosed) return true;
+    if (this.#isShared) {
+      // Who is in the queue waits for the next process.
+      this.abandon();
+      return true;
+    }
+    const absence = new Absence(this.#claim);
+    this.#absence = absence;
+    await absence.over;
+    this.#absence = undefined;
+    if (absence.isBack && !this.#isClosed) return false;
+    if (!this.#isClosed) this.#refuse();
+    await this.close();
+    return true;
   }
 
   get estate(): Estate | undefined {
@@ -148,12 +178,25 @@ class UnixListener implements Listener, Pollable {
       try {
         fd = this.#poller.native.accept(this.#fd);
       } catch (error) {
+        // After `refuse`, that the queue is empty: accept(2).
+        if (this.#isClosed && systemCode(error) === "EINVAL") return;
         this.#failed(fromSystem(error, "listen", this.address));
         return;
       }
       if (fd === WOULD_BLOCK) return;
       this.#isFailing = false;
+      this.#absence?.onCaller();
       this.#options.onTransport(new UnixTransport(this.#poller, fd, this.#options.spinUs));
+    }
+  }
+
+  /** From now on nobody can come between the last that is accepted and the end. */
+  #refuse(): void {
+    this.#poller.watch(this.#fd, this, 0);
+    try {
+      this.#poller.native.refuse(this.#fd);
+    } catch (error) {
+      this.#options.onError(fromSystem(error, "listen", this.address));
     }
   }
 

@@ -57,9 +57,11 @@ export interface Head {
   readonly descriptors?: number;
   readonly isSystem?: boolean;
   readonly windowBytes?: number;
+  /** Of the id and the headers, with their length; they follow what `writeHead` writes, before the message. */
+  readonly metaBytes?: number;
 }
 
-/** How many bytes `writeHead` will write. */
+/** How many bytes `writeHead` will write: id and headers are not among them. */
 export function headBytes(head: Head): number {
   const windowBytes = (head.windowBytes ?? -1) >= 0 ? WINDOW_BYTES : 0;
   return (
@@ -71,11 +73,12 @@ export function headBytes(head: Head): number {
 export function writeHead(target: Buffer, start: number, head: Head, bodyBytes: number): number {
   const hasDeadline = head.deadlineMs >= 0;
   const hasSize = head.sizeBytes >= 0;
-  const { windowBytes = -1 } = head;
+  const { windowBytes = -1, metaBytes = 0 } = head;
   const ends = (head.isEnd ? Flag.END : 0) | (head.isSystem === true ? Flag.SYSTEM : 0);
   const sizes = (hasSize ? Flag.SIZE : 0) | (windowBytes >= 0 ? Flag.WINDOW : 0);
-  const flags = ends | (hasDeadline ? Flag.DEADLINE : 0) | sizes;
-  let offset = writeHeader(target, start, head.type, flags, headBytes(head) - HEADER_BYTES + bodyBytes, head.exchange);
+  const flags = ends | (hasDeadline ? Flag.DEADLINE : 0) | sizes | (metaBytes > 0 ? Flag.META : 0);
+  const payloadBytes = headBytes(head) - HEADER_BYTES + metaBytes + bodyBytes;
+  let offset = writeHeader(target, start, head.type, flags, payloadBytes, head.exchange);
   if (head.descriptors !== undefined) target[start + DESCRIPTORS_OFFSET] = head.descriptors;
   if (hasDeadline) offset = target.writeUInt32LE(head.deadlineMs, offset);
   if (hasSize) {

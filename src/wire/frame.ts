@@ -46,15 +46,17 @@ export const Flag = {
   SYSTEM: 0x08,
   /** OPEN: the payload goes on with how many bytes of the reply are taken before a WINDOW: u32 LE. */
   WINDOW: 0x10,
+  /** OPEN: the payload goes on with the message's id and headers: u16 LE, and so many bytes. See `meta.ts`. */
+  META: 0x20,
 } as const;
 
 /** Flags in these bits may be ignored by who does not know them; any other unknown flag ends the connection. */
-export const OPTIONAL_FLAGS = 0xe0;
+export const OPTIONAL_FLAGS = 0xc0;
 
 /** The flags that each type may have. */
 export const KNOWN_FLAGS: Readonly<Record<number, number>> = {
   [FrameType.HELLO]: 0,
-  [FrameType.OPEN]: Flag.END | Flag.DEADLINE | Flag.SIZE | Flag.SYSTEM | Flag.WINDOW,
+  [FrameType.OPEN]: Flag.END | Flag.DEADLINE | Flag.SIZE | Flag.SYSTEM | Flag.WINDOW | Flag.META,
   [FrameType.DATA]: Flag.END | Flag.SIZE,
   [FrameType.RESET]: 0,
   [FrameType.PING]: 0,
@@ -72,6 +74,8 @@ export const DEADLINE_BYTES = 4;
 export const SIZE_BYTES = 8;
 /** Of the field of OPEN, and of the payload of WINDOW. */
 export const WINDOW_BYTES = 4;
+/** In front of the id and the headers: how many bytes they have. */
+export const META_LENGTH_BYTES = 2;
 export const PING_BYTES = 8;
 export const LANE_BYTES = 5;
 
@@ -79,6 +83,10 @@ export const LANE_BYTES = 5;
 export const MAX_PAYLOAD_BYTES = 262_144;
 /** The longest payload of every other frame; these are the only ones that a receiver has to collect. */
 export const MAX_CONTROL_PAYLOAD_BYTES = 16_384;
+
+/** The most that a message's id and headers have together, and the id alone. */
+export const MAX_META_BYTES = 8_192;
+export const MAX_ID_BYTES = 128;
 
 /** So much of each message may be sent before the other side's HELLO has said how much it takes. */
 export const FIRST_WINDOW_BYTES = 65_536;

@@ -39,6 +39,12 @@ for (const [words, found] of [
     ["bash", "zsh", "fish"],
   ],
   [["completion", "bash", ""], []],
+  [
+    ["outbox", ""],
+    ["list", "show", "retry", "drop", "stats"],
+  ],
+  [["outbox", "list", ""], [":files"]],
+  [["post", "x", "--outbox", ""], [":files"]],
   [["send", "x", "--w"], ["--wire"]],
   [
     ["send", "--wire", ""],

@@ -96,7 +96,7 @@ test(
     const path = join(directory, "s");
     const server = await listening(t, path, ["--output", box, "--echo"]);
     const begin = async () => {
-      const dialed = await dial(path);
+      const dialed = await dial(path, { reconnect: false });
       const { readable, writable } = dialed.open();
       await writable.getWriter().write(Buffer.from("half"));
       // It comes back when it is written.

@@ -28,6 +28,7 @@ test("the exit codes are a promise", () => {
     PEER_REFUSED: 4,
     UNSUPPORTED: 1,
     NO_SERVER: 3,
+    START_FAILED: 3,
     TIMEOUT: 6,
     CANCELLED: 1,
     CONNECTION_LOST: 7,
@@ -43,6 +44,8 @@ test("the exit codes are a promise", () => {
     INVALID_INPUT: 4,
     INVALID_OUTPUT: 5,
     PROCEDURE_FAILED: 8,
+    STORE_FULL: 4,
+    STORE_DAMAGED: 1,
     SYSTEM_ERROR: 1,
   });
 });

@@ -21,7 +21,7 @@ async function clientOf(t: TestContext, frames: readonly Buffer[], hangsUp: bool
   });
   t.after(() => void server.close());
   await new Promise<void>((resolve) => server.listen(path, resolve));
-  const client = await dial(path);
+  const client = await dial(path, { reconnect: false });
   t.after(() => cut(client));
   return client;
 }

@@ -213,7 +213,7 @@ test("a call that is under way rejects with its cause when the server dies, and 
       return new Promise(() => {});
     },
   });
-  const api = await calling(t, server, weather);
+  const api = await calling(t, server, weather, { reconnect: false });
   const call = rejection(api.forecast({ city: "Riga" }));
   await started.promise;
   void server.close();

@@ -6,7 +6,6 @@ import { z } from "zod";
 import { codecFor } from "../../src/contract/codecs.js";
 import { Dispatch } from "../../src/contract/dispatch.js";
 import { contract, procedure, type } from "../../src/contract/index.js";
-import { ItemReader } from "../../src/contract/item-reader.js";
 import { Plan } from "../../src/contract/plan.js";
 import { checksOf } from "../../src/contract/procedure.js";
 import { readItem, readReply } from "../../src/contract/reply.js";
@@ -16,6 +15,7 @@ import { EarshotError } from "../../src/errors.js";
 import { Message } from "../../src/message.js";
 import type { Answering } from "../../src/peer/answering.js";
 import { SILENT } from "../../src/peer/options.js";
+import { RecordReader } from "../../src/peer/record-reader.js";
 import { unhex } from "../support/bytes.js";
 import { fakeInflow } from "./fakes.js";
 
@@ -116,7 +116,7 @@ test("records cut anywhere are the same records, and one that is too long is ref
     const all = Buffer.concat(items.flatMap((item) => [lengthOf(item.length), item]));
     const at = [0, ...cuts.map((cut) => cut % (all.length + 1)), all.length].sort((a, b) => a - b);
     const pieces = at.slice(1).map((end, index) => all.subarray(at[index], end));
-    const reader = new ItemReader(fakeInflow(pieces), 300);
+    const reader = new RecordReader(fakeInflow(pieces), { maxBytes: 300 });
     const found: Buffer[] = [];
     while (reader.next()) found.push(Buffer.from(reader.source.subarray(reader.start, reader.end)));
     assert.deepEqual(
@@ -126,9 +126,9 @@ test("records cut anywhere are the same records, and one that is too long is ref
     assert.ok(reader.isEnded && !reader.isCutShort);
   });
   fc.assert(property, { numRuns: 500 });
-  const largest = new ItemReader(fakeInflow([lengthOf(300), Buffer.alloc(300)]), 300);
+  const largest = new RecordReader(fakeInflow([lengthOf(300), Buffer.alloc(300)]), { maxBytes: 300 });
   assert.equal(largest.next(), true);
-  const tooLarge = new ItemReader(fakeInflow([lengthOf(301), Buffer.alloc(2)]), 300);
+  const tooLarge = new RecordReader(fakeInflow([lengthOf(301), Buffer.alloc(2)]), { maxBytes: 300 });
   assert.throws(() => tooLarge.next(), /an item of 301 bytes is over the limit of 300 \(maxMessageBytes\)/);
 });
 

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { codecFor } from "../../src/contract/codecs.js";
-import { CallReader, callPrefix, LAST_RECORD, Status } from "../../src/contract/format.js";
+import { CallReader, callPrefix, Status } from "../../src/contract/format.js";
 import { type Headers, writeHeaders } from "../../src/contract/headers.js";
-import { ItemReader } from "../../src/contract/item-reader.js";
 import { Writer } from "../../src/contract/writer.js";
+import { LAST_RECORD, RecordReader } from "../../src/peer/record-reader.js";
 import { unhex } from "../support/bytes.js";
 import { fakeInflow } from "./fakes.js";
 import { comparable } from "./values.js";
@@ -113,7 +113,7 @@ test("each stream has the items of its vector, however it is cut", () => {
   for (const { name, hex, items, last } of vectors.streams) {
     const bytes = unhex(hex);
     for (let cut = 0; cut <= bytes.length; cut++) {
-      const reader = new ItemReader(fakeInflow([bytes.subarray(0, cut), bytes.subarray(cut)]), 1_000);
+      const reader = new RecordReader(fakeInflow([bytes.subarray(0, cut), bytes.subarray(cut)]), { maxBytes: 1_000 });
       const found: unknown[] = [];
       let end = "";
       while (reader.next()) {

@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { OVERLOAD_DEFAULTS } from "../../src/peer/admission.js";
+import { BROADCAST_DEFAULTS } from "../../src/peer/broadcast-options.js";
 import { LISTEN_DEFAULTS } from "../../src/peer/options.js";
 import { ROOT } from "../support/process.js";
 import { read } from "./documents.js";
@@ -34,6 +36,17 @@ test("limits: the defaults in messages.md", () => {
     assert.equal(numberIn(cell), LISTEN_DEFAULTS[name.slice(1, -1) as keyof typeof LISTEN_DEFAULTS], name);
   }
 });
+
+for (const [document, defaults] of [
+  ["docs/topics.md", BROADCAST_DEFAULTS],
+  ["docs/overload.md", OVERLOAD_DEFAULTS],
+] as const) {
+  test(`limits: the defaults in ${document}`, () => {
+    const told = rows(document).filter(([name = ""]) => Object.hasOwn(defaults, name.slice(1, -1)));
+    const found = Object.fromEntries(told.map(([name = "", cell = ""]) => [name.slice(1, -1), numberIn(cell)]));
+    assert.deepEqual(found, defaults);
+  });
+}
 
 test("what is held of streams: the table in streams.md", () => {
   const told = rows("docs/streams.md").flatMap(([, cell = ""]) => (/^\d+ [KM]iB$/.test(cell) ? [numberIn(cell)] : []));

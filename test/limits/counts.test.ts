@@ -12,7 +12,7 @@ test("maxConnections: so many are served, the next one is told OVERLOADED and wh
   const clients = await Promise.all([1, 2, 3].map(() => connect(t, server)));
   for (const client of clients) await client.send("a");
   assert.equal(server.connectionCount, 3);
-  const over = await connect(t, server);
+  const over = await connect(t, server, { reconnect: false });
   const error = await rejection(over.send("b"));
   assert.deepEqual([error.code, error.delivery], ["OVERLOADED", "unsent"]);
   assert.match(error.message, /the server has all the 3 connections that it takes; try again later/);

@@ -163,7 +163,7 @@ test("idleTimeoutMs: a connection on which nothing happens is told and closed, o
     },
     { idleTimeoutMs: 100 },
   );
-  const busy = await connect(t, server);
+  const busy = await connect(t, server, { reconnect: false });
   const sending = outcome(busy.send("a"));
   const begun = performance.now();
   const idle = await Raw.greeted(t, server.address);

@@ -19,6 +19,7 @@ const OURS: Readonly<Record<string, [args: readonly unknown[], syscall: string]>
   lookSoon: [[], "lookSoon"],
   setSendBuffer: [[1], "setsockopt"],
   shutdown: [[], "shutdown"],
+  refuse: [[], "shutdown"],
   watch: [[0], "epoll_ctl"],
   close: [[], "close"],
   release: [[], "release"],

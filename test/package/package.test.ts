@@ -113,6 +113,29 @@ export { EarshotError };
   await typeCheck("contract.ts", text);
 });
 
+test("a program with an outbox type-checks without lmdb, and says at run time that it is missing", LIMIT, async () => {
+  const text = `import { EarshotError } from "earshot";
+import { inbox, openOutbox } from "earshot/outbox";
+const open = async (directory: string) => {
+  const outbox = await openOutbox(directory, { address: "a", retry: { minDelayMs: 5 } });
+  outbox.on("dead", ({ id, reason }) => id + reason.code);
+  const { id } = await outbox.post("a", { key: "k", expiresAt: new Date() });
+  for (const letter of outbox.deadLetters.list()) letter.reason.attempts.toFixed();
+  await outbox.close();
+  return id.length;
+};
+const error: unknown = await open("x").catch((error: unknown) => error);
+console.log(error instanceof EarshotError && error.message);
+export const seen = () => inbox("y");
+`;
+  await typeCheck("outbox.ts", text);
+  const program = text.replace(/: (string|unknown)/g, "");
+  writeFileSync(join(site.project, "outbox.mjs"), program);
+  const { stdout } = await succeed(process.execPath, ["outbox.mjs"]);
+  const fact = "it needs the package lmdb, which is not installed: npm install lmdb";
+  assert.equal(stdout.toString(), `Cannot open the outbox "x": ${fact}\n`);
+});
+
 test("both entry points have the same error class", LIMIT, async () => {
   const text = `import { EarshotError } from "earshot";
 import { connect, contract } from "earshot/contract";

@@ -62,6 +62,22 @@ for (const transport of ["native", "net"] as const) {
     assert.equal(await between, "between");
   });
 
+  test(`${transport}: a server that nobody uses leaves the socket to the next`, LIMIT, async (t) => {
+    const native = requireNative(t);
+    if (native === undefined) return;
+    const path = join(temporaryDirectory(t), "s");
+    const fd = openSocket(t, native, path);
+    for (const text of ["first", "second"]) {
+      const client = await dial(path);
+      const early = client.send(text);
+      const server = listenWith(t, [fd], "systemd:", { transport }, ["--echo", "--idle-exit-ms", "50"]);
+      assert.equal((await early).text(), text);
+      await client.close();
+      assert.equal((await server.ended).code, 0);
+      assert.ok(lstatSync(path).isSocket());
+    }
+  });
+
   test(`${transport}: of several sockets each is taken by its name`, LIMIT, async (t) => {
     const native = requireNative(t);
     if (native === undefined) return;

@@ -53,7 +53,7 @@ for (const { accepts, version, isAccepted } of lists) {
     const logger = new MemoryLogger();
     const options = { app: weather("2.0.0", accepts), logger };
     const server = await serve(t, () => String(++handled), options);
-    const client = await connect(t, server, { app: weather(version) });
+    const client = await connect(t, server, { app: weather(version), reconnect: false });
     if (isAccepted) {
       assert.equal(await outcome(client.send("a")), "reply 1");
       return;

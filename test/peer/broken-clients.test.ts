@@ -126,7 +126,7 @@ test("a client may give up what is finished, and send data for what was given up
 test("unknown optional frames and flags are skipped", async (t) => {
   const server = await serve(t, (message) => message.bytes);
   const raw = await Raw.greeted(t, server.address);
-  raw.write(frame(0x80, 0x1f, 5, "whatever"), frame(TYPE.OPEN, END | 0xe0, 1, "a"));
+  raw.write(frame(0x80, 0x1f, 5, "whatever"), frame(TYPE.OPEN, END | 0xc0, 1, "a"));
   await raw.hears((lines) => lines.includes('DATA+END 1 "a"'));
 });
 

@@ -43,10 +43,10 @@ test("so do plain ones, which have a connection each", async (t) => {
   assert.deepEqual(await client.ended, { code: 0, signal: null });
 });
 
-test("a client of a killed server says what happened, once and for all, and a new one reaches the next server", async (t) => {
+test("a client with one connection only says what happened to it, once and for all, and a new one reaches the next server", async (t) => {
   const address = socketPath(t);
   const server = await startServer(t, address, "never");
-  const client = await connect(t, { address });
+  const client = await connect(t, { address }, { reconnect: false });
   const sending = rejection(client.send("a"));
   await until(async () => (await server.call("handled")) === 1, "the message to be handled");
   await server.kill();

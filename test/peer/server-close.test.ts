@@ -74,9 +74,9 @@ for (const wire of WIRES) {
 test("close stops accepting, removes the file, and is done at once when nothing is in flight", async (t) => {
   const server = await serve(t, () => "ok");
   const path = server.address.slice("unix:".length);
-  const idle = await connect(t, server);
+  const idle = await connect(t, server, { reconnect: false });
   await idle.send("a");
-  const never = await connect(t, server);
+  const never = await connect(t, server, { reconnect: false });
   assert.ok(existsSync(path));
   const startedAt = performance.now();
   await server.close();
@@ -97,7 +97,7 @@ test("while a server closes, new messages of its clients are refused as CONNECTI
     await go.opened;
     return "done";
   });
-  const client = await connect(t, server);
+  const client = await connect(t, server, { reconnect: false });
   const slow = outcome(client.send("slow"));
   await begun.opened;
   const closing = server.close();
@@ -124,7 +124,7 @@ test("a message that is half there when the server closes may finish, or its gra
   finishes.write("first ");
   stays.write("never ");
   while (server.connectionCount < 2) await new Promise((resolve) => setImmediate(resolve));
-  const other = await connect(t, server);
+  const other = await connect(t, server, { reconnect: false });
   await other.ping();
   const closing = server.close({ graceMs: 150 });
   await other.closed;
@@ -147,7 +147,7 @@ test("everything that waits for the end of a server is told: closed, close, disp
   await used.close();
   const controller = new AbortController();
   const again = await listen(path, () => "ok", { signal: controller.signal });
-  const client = await connect(t, again);
+  const client = await connect(t, again, { reconnect: false });
   await client.send("a");
   controller.abort();
   await again.closed;

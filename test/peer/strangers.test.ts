@@ -98,7 +98,7 @@ const sayings: { what: string; bytes: Uint8Array | string; code: string; text: R
 for (const { what, bytes, code, text } of sayings) {
   test(`a server that says ${what} rejects what is pending with ${code}`, async (t) => {
     const server = await stranger(t, (socket) => void socket.once("data", () => socket.write(bytes)));
-    const client = await connect(t, server);
+    const client = await connect(t, server, { reconnect: false });
     const outcomes = [client.send("a"), client.send("b", { timeoutMs: 5_000 })].map((sending) => rejection(sending));
     for (const error of await Promise.all(outcomes)) {
       assert.equal(error.code, code);
@@ -135,7 +135,7 @@ test("a plain client speaks to any server that reads to the end: HTTP too", asyn
 
 test("a server that closes at once: CONNECTION_LOST", async (t) => {
   const server = await stranger(t, (socket) => void socket.destroy());
-  const client = await connect(t, server);
+  const client = await connect(t, server, { reconnect: false });
   const sending = rejection(client.send("a"));
   assert.equal((await sending).code, "CONNECTION_LOST");
   assert.equal((await client.closed)?.code, "CONNECTION_LOST");

@@ -144,7 +144,7 @@ test("an idle server notices that its client is gone, and an idle client that it
   await cut(leaving);
   await left.opened;
   assert.equal(server.connectionCount, 0);
-  const staying = await connect(t, server);
+  const staying = await connect(t, server, { reconnect: false });
   assert.equal(await outcome(staying.send("a")), "reply ok");
   await server.close();
   assert.equal((await staying.closed)?.code, "CONNECTION_CLOSED");

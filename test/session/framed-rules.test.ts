@@ -92,7 +92,7 @@ for (const [what, bytes, reason] of [
 test("optional frames and flags are passed over", () => {
   const pair = greeted("server");
   const optional = frame(0x80, 0xff, 2 ** 53 - 1, "whatever".repeat(1_000));
-  pair.server.receive(optional, frame(TYPE.OPEN, END | 0xe0, 1, "hello"), optional, frame(0xff, 0, 0));
+  pair.server.receive(optional, frame(TYPE.OPEN, END | 0xc0, 1, "hello"), optional, frame(0xff, 0, 0));
   assert.deepEqual(pair.server.host.events.slice(1), ['exchange 1 "hello"']);
   assert.equal(pair.server.host.isAborted, false);
 });

@@ -20,6 +20,8 @@ const FAILURES = [
   "OVERLOADED",
   "VIOLATION",
   "VERSION",
+  "REFUSED",
+  "UNSUPPORTED",
 ];
 
 export function frame(type: number, flags: number, exchange: number, payload: Uint8Array | string = ""): Buffer {

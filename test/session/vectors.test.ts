@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { OutgoingStream } from "../../src/session/outgoing-stream.js";
 import type { Exchange, Session } from "../../src/session/session.js";
+import { encodeMeta } from "../../src/wire/meta.js";
 import { byteByByte, cutAt, hex, unhex } from "../support/bytes.js";
 import { FakeClock } from "../support/clock.js";
 import type { FakeHost, FakeRequest } from "../support/host.js";
@@ -58,7 +59,7 @@ function start({ wire, streams = false }: Kind, role: Role, messages: readonly M
   const requests = messages.map((message) => {
     const { deadlineMs = Infinity, stream, body } = message;
     const deadlineAt = end.host.now() + deadlineMs;
-    if (stream === undefined && body === undefined) return end.send(bodyOf(message), deadlineAt);
+    if (stream === undefined && body === undefined) return identify(end.send(bodyOf(message), deadlineAt), message);
     if (stream === undefined) return end.ask(bodyOf(message), deadlineAt);
     const request = body === undefined ? end.sendStream(deadlineAt) : end.open(deadlineAt);
     for (const piece of stream) {
@@ -70,6 +71,14 @@ function start({ wire, streams = false }: Kind, role: Role, messages: readonly M
   });
   if (role === "client") end.flush();
   return [end, requests];
+}
+
+/** Its id and headers; it leaves with the next flush. */
+function identify(request: FakeRequest, { id, headers = {} }: MessageVector): FakeRequest {
+  const meta = id === undefined ? undefined : encodeMeta({ id, headers });
+  assert.notEqual(typeof meta, "string");
+  request.metaBytes = meta as Uint8Array | undefined;
+  return request;
 }
 
 /** Everything comes in one turn, in these pieces; then the input ends. */

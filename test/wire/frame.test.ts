@@ -5,6 +5,7 @@ import { encodeControl, encodeWindow, headBytes, MAX_HEAD_BYTES, writeHead, writ
 import { decodeFailure, encodeFailure, FailureCode, type FailureName } from "../../src/wire/failure.js";
 import * as frame from "../../src/wire/frame.js";
 import { decodeHello } from "../../src/wire/hello.js";
+import { decodeMeta, encodeMeta, type Meta } from "../../src/wire/meta.js";
 import { hex, unhex } from "../support/bytes.js";
 import { collect } from "./collect.js";
 import { decodeFrames, type Frame } from "./reference.js";
@@ -15,8 +16,11 @@ test("every number of the wire is what PROTOCOL.md says", () => {
     { ...frame.FrameType },
     { HELLO: 1, OPEN: 2, DATA: 3, RESET: 4, PING: 5, PONG: 6, GOAWAY: 7, WINDOW: 8, STOP: 9, LANE: 10 },
   );
-  assert.deepEqual({ ...frame.Flag }, { END: 0x01, DEADLINE: 0x02, SIZE: 0x04, SYSTEM: 0x08, WINDOW: 0x10 });
-  assert.deepEqual({ ...frame.KNOWN_FLAGS }, { 1: 0, 2: 31, 3: 5, 4: 0, 5: 0, 6: 0, 7: 0, 8: 0, 9: 0, 10: 0 });
+  assert.deepEqual(
+    { ...frame.Flag },
+    { END: 0x01, DEADLINE: 0x02, SIZE: 0x04, SYSTEM: 0x08, WINDOW: 0x10, META: 0x20 },
+  );
+  assert.deepEqual({ ...frame.KNOWN_FLAGS }, { 1: 0, 2: 63, 3: 5, 4: 0, 5: 0, 6: 0, 7: 0, 8: 0, 9: 0, 10: 0 });
   assert.equal(hex(frame.PREFACE), "c165617273686f74");
   const { PREFACE, FrameType, Flag, KNOWN_FLAGS, maxPayloadBytes, ...numbers } = frame;
   assert.deepEqual(numbers, {
@@ -25,10 +29,13 @@ test("every number of the wire is what PROTOCOL.md says", () => {
     MAX_DESCRIPTORS: 253,
     PROTOCOL_VERSION: 1,
     FIRST_OPTIONAL_TYPE: 0x80,
-    OPTIONAL_FLAGS: 0xe0,
+    OPTIONAL_FLAGS: 0xc0,
     DEADLINE_BYTES: 4,
     SIZE_BYTES: 8,
     WINDOW_BYTES: 4,
+    META_LENGTH_BYTES: 2,
+    MAX_META_BYTES: 8_192,
+    MAX_ID_BYTES: 128,
     PING_BYTES: 8,
     LANE_BYTES: 5,
     FIRST_WINDOW_BYTES: 65_536,
@@ -73,7 +80,7 @@ test("a u64 reads as it was written, up to 2^53 - 1", () => {
   }
 });
 
-const FLAGS: Readonly<Record<string, number>> = { END: 1, DEADLINE: 2, SIZE: 4, SYSTEM: 8, WINDOW: 16 };
+const FLAGS: Readonly<Record<string, number>> = { END: 1, DEADLINE: 2, SIZE: 4, SYSTEM: 8, WINDOW: 16, META: 32 };
 const NAMES = Object.entries(frame.FrameType);
 
 /** The bytes that this code writes for a frame of the vectors. */
@@ -86,17 +93,25 @@ function encode(vector: FrameVector): Buffer {
     const [isEnd, isSystem] = ["END", "SYSTEM"].map((flag) => vector.flags?.includes(flag) === true);
     const { deadlineMs = -1, sizeBytes = -1, windowBytes = -1 } = vector;
     const sizes = { sizeBytes: Number(sizeBytes), windowBytes };
-    const head = { type, exchange, isEnd: isEnd!, isSystem: isSystem!, deadlineMs, ...sizes };
+    const { id, headers } = vector;
+    const meta = headers === undefined ? Buffer.alloc(0) : encoded({ id, headers });
+    const head = { type, exchange, isEnd: isEnd!, isSystem: isSystem!, deadlineMs, ...sizes, metaBytes: meta.length };
     const target = Buffer.alloc(MAX_HEAD_BYTES);
     const end = writeHead(target, 0, head, body.length);
     assert.equal(end, headBytes(head));
-    return Buffer.concat([target.subarray(0, end), body]);
+    return Buffer.concat([target.subarray(0, end), meta, body]);
   }
   if (type === frame.FrameType.WINDOW) return encodeWindow(exchange, vector.windowBytes ?? 0);
   const { code, text = "", remoteCode = "" } = vector;
   const name = Object.entries(FailureCode).find(([, number]) => number === code)?.[0] as FailureName | undefined;
   if (name !== undefined) return encodeFailure(type, exchange, { code: name, text, remoteCode });
   return encodeControl(type, exchange, vector.json === undefined ? body : Buffer.from(JSON.stringify(vector.json)));
+}
+
+function encoded(meta: Meta): Uint8Array {
+  const bytes = encodeMeta(meta);
+  if (typeof bytes === "string") throw new Error(bytes);
+  return bytes;
 }
 
 /** A decoded frame in the form of the vectors. */
@@ -114,12 +129,17 @@ function explain({ type, flags, exchange, payload }: Frame): FrameVector {
   if (name === "WINDOW") return { ...common, windowBytes: bytes.readUInt32LE() };
   const sizeAt = flagNames.includes("DEADLINE") ? 4 : 0;
   const windowAt = sizeAt + (flagNames.includes("SIZE") ? 8 : 0);
-  const bodyAt = windowAt + (flagNames.includes("WINDOW") ? 4 : 0);
+  const metaAt = windowAt + (flagNames.includes("WINDOW") ? 4 : 0);
+  const hasMeta = flagNames.includes("META");
+  const bodyAt = metaAt + (hasMeta ? 2 + bytes.readUInt16LE(metaAt) : 0);
+  const meta = hasMeta ? decodeMeta(bytes.subarray(metaAt + 2, bodyAt)) : undefined;
   return {
     ...common,
     ...(sizeAt > 0 && { deadlineMs: bytes.readUInt32LE() }),
     ...(windowAt > sizeAt && { sizeBytes: `${bytes.readBigUInt64LE(sizeAt)}` }),
-    ...(bodyAt > windowAt && { windowBytes: bytes.readUInt32LE(windowAt) }),
+    ...(metaAt > windowAt && { windowBytes: bytes.readUInt32LE(windowAt) }),
+    ...(meta?.id !== undefined && { id: meta.id }),
+    ...(meta !== undefined && { headers: { ...meta.headers } }),
     body: hex(bytes.subarray(bodyAt)),
   };
 }
@@ -151,7 +171,7 @@ test("what a header alone shows to be wrong is refused before its payload has co
     .map(({ hex: digits }) => withoutPreface(unhex(digits)))
     .filter((bytes) => decodeFrames(bytes).error !== undefined);
   // One of them is the wrong preface, which makes no header either.
-  assert.equal(wrong.length, 19);
+  assert.equal(wrong.length, 20);
   for (const bytes of wrong) {
     const { frames } = decodeFrames(bytes);
     const start = frames.reduce((sum, { payload }) => sum + 16 + payload.length / 2, 0);

@@ -16,10 +16,10 @@ const exchange = fc.bigInt({ min: 0n, max: 2n ** 53n - 1n });
 /** Frames that are within the rules. */
 const frame: fc.Arbitrary<Frame> = fc.oneof(
   fc.record(
-    { type: fc.constant(2), flags: fc.constantFrom(0, 1, 3, 7, 16, 31, 0xe1), exchange, payload: payload(300) },
+    { type: fc.constant(2), flags: fc.constantFrom(0, 1, 3, 7, 16, 31, 32, 63, 0xc1), exchange, payload: payload(300) },
     plain,
   ),
-  fc.record({ type: fc.constant(3), flags: fc.constantFrom(0, 1, 5, 0x20), exchange, payload: payload(300) }, plain),
+  fc.record({ type: fc.constant(3), flags: fc.constantFrom(0, 1, 5, 0x40), exchange, payload: payload(300) }, plain),
   fc.record({ type: fc.constantFrom(1, 4, 7), flags: fc.constant(0), exchange, payload: payload(100) }, plain),
   fc.record({ type: fc.constant(8), flags: fc.constant(0), exchange, payload: payload(4) }, plain),
   fc.record({ type: fc.constant(9), flags: fc.constant(0), exchange, payload: fc.constant("") }, plain),
@@ -79,6 +79,7 @@ test("encoder and reference write the same bytes", () => {
       isEnd: fc.boolean(),
       deadlineMs: fc.oneof(fc.constant(-1), fc.integer({ min: 0, max: 0xffff_ffff })),
       sizeBytes: fc.oneof(fc.constant(-1), fc.maxSafeNat()),
+      metaBytes: fc.nat(50),
     },
     plain,
   );
@@ -86,16 +87,17 @@ test("encoder and reference write the same bytes", () => {
     fc.property(head, fc.uint8Array({ maxLength: 50 }), (given, body) => {
       const head = Buffer.alloc(MAX_HEAD_BYTES, 0xaa);
       const length = writeHead(head, 0, given, body.length);
+      const meta = new Uint8Array(given.metaBytes).fill(7);
       const fields = new DataView(new ArrayBuffer(12));
       const hasDeadline = given.deadlineMs >= 0;
       const hasSize = given.sizeBytes >= 0;
       if (hasDeadline) fields.setUint32(0, given.deadlineMs, true);
       if (hasSize) fields.setBigUint64(hasDeadline ? 4 : 0, BigInt(given.sizeBytes), true);
       const fieldBytes = new Uint8Array(fields.buffer, 0, (hasDeadline ? 4 : 0) + (hasSize ? 8 : 0));
-      const flags = (given.isEnd ? 1 : 0) | (hasDeadline ? 2 : 0) | (hasSize ? 4 : 0);
-      const payload = hex(fieldBytes) + hex(body);
+      const flags = (given.isEnd ? 1 : 0) | (hasDeadline ? 2 : 0) | (hasSize ? 4 : 0) | (meta.length > 0 ? 32 : 0);
+      const payload = hex(fieldBytes) + hex(meta) + hex(body);
       const expected = encodeFrame({ type: given.type, flags, exchange: BigInt(given.exchange), payload });
-      assert.equal(hex(head.subarray(0, length)) + hex(body), hex(expected));
+      assert.equal(hex(head.subarray(0, length)) + hex(meta) + hex(body), hex(expected));
     }),
     { numRuns: 2_000 },
   );

@@ -23,7 +23,7 @@ export const preface = Uint8Array.of(0xc1, 0x65, 0x61, 0x72, 0x73, 0x68, 0x6f, 0
 /** What a frame may be: the flags that have a meaning, and the longest payload. */
 const rules = new Map([
   [1, { flags: 0b000, longest: 16_384 }],
-  [2, { flags: 0b11111, longest: 262_144 }],
+  [2, { flags: 0b111111, longest: 262_144 }],
   [3, { flags: 0b101, longest: 262_144 }],
   [4, { flags: 0b000, longest: 16_384 }],
   [5, { flags: 0b000, longest: 8 }],
@@ -59,7 +59,7 @@ export function decodeFrames(bytes: Uint8Array): Decoded {
     const exchange = view.getBigUint64(offset + 8, true);
     const rule = rules.get(type);
     const isKnown = rule !== undefined;
-    const hasWrongFlag = isKnown && (flags & 0b0001_1111 & ~rule.flags) !== 0;
+    const hasWrongFlag = isKnown && (flags & 0b0011_1111 & ~rule.flags) !== 0;
     const hasWrongDescriptors = descriptors > 0 && type !== 2 && type !== 3 && type !== 10;
     const isTooLong = length > (isKnown ? rule.longest : 262_144);
     if ((!isKnown && type < 128) || hasWrongFlag || hasWrongDescriptors || isTooLong || exchange > 2n ** 53n - 1n) {

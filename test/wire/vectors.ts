@@ -9,6 +9,9 @@ export interface FrameVector {
   readonly sizeBytes?: string;
   /** The field of OPEN, or what a WINDOW frame adds. */
   readonly windowBytes?: number;
+  /** Of OPEN with META. */
+  readonly id?: string;
+  readonly headers?: Readonly<Record<string, string>>;
   /** In hexadecimal. */
   readonly body?: string;
   readonly json?: unknown;
@@ -42,6 +45,8 @@ export interface MessageVector {
   /** How the reply is wanted. */
   readonly body?: "stream";
   readonly deadlineMs?: number;
+  readonly id?: string;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 export interface ConversationVector {

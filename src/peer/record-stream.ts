@@ -1,14 +1,13 @@
-import type { ItemReader } from "./item-reader.js";
-import type { Stream } from "./types.js";
+import type { RecordReader } from "./record-reader.js";
 
 /** Where the items of a stream come from. */
-export interface ItemSource<T> {
+export interface RecordSource<T> {
   /** Called once, when the first item is asked for. @throws what the first `next` rejects with */
-  open(): ItemReader;
+  open(): RecordReader;
   /** The record that was just read, as an item; or a promise of it. */
-  item(reader: ItemReader): T | Promise<T>;
+  item(reader: RecordReader): T | Promise<T>;
   /** The last record, or the end. @throws why it ended, unless that was good; or is a promise that rejects with it */
-  end(reader: ItemReader): unknown;
+  end(reader: RecordReader): unknown;
   /** Called once, when nobody wants more before the end. */
   leave(): void;
   /** Why it really broke off. */
@@ -18,15 +17,15 @@ export interface ItemSource<T> {
 const DONE = { value: undefined, done: true } as const;
 
 /** Items as their reader gets them: those that are there already cost no waiting. */
-export class ItemStream<T> implements Stream<T> {
-  readonly #source: ItemSource<T>;
+export class RecordStream<T> implements AsyncIterableIterator<T>, AsyncDisposable {
+  readonly #source: RecordSource<T>;
   #state: "new" | "open" | "over" | "left" = "new";
-  #reader: ItemReader | undefined;
+  #reader: RecordReader | undefined;
   /** How many calls of `next` wait, and the last of them. */
   #waiting = 0;
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(source: ItemSource<T>) {
+  constructor(source: RecordSource<T>) {
     this.#source = source;
   }
 
@@ -61,7 +60,7 @@ export class ItemStream<T> implements Stream<T> {
   }
 
   /** The record that is there. */
-  #deliver(reader: ItemReader): Promise<IteratorResult<T, undefined>> {
+  #deliver(reader: RecordReader): Promise<IteratorResult<T, undefined>> {
     if (reader.isLast) {
       this.#state = "over";
       const ended = this.#source.end(reader);

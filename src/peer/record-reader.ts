@@ -1,14 +1,24 @@
-import type { Inflow } from "../peer/flow.js";
-import type { Held } from "./collect.js";
-import { Refusal } from "./faults.js";
-import { LAST_RECORD } from "./format.js";
+import { EarshotError } from "../errors.js";
+import type { Inflow } from "./flow.js";
 
+/** Added to the length of the record that ends a direction. */
+export const LAST_RECORD = 0x8000_0000;
 const PREFIX_BYTES = 4;
 
+/** What a reader of records is held to. */
+export interface RecordLimits {
+  /** Of one record. */
+  readonly maxBytes: number;
+  /** Where the pieces of records that are not whole yet are counted. @throws EarshotError `OVERLOADED` */
+  readonly held?: { add(bytes: number): void } | undefined;
+  /** What a record over the limit is answered with; default `MESSAGE_TOO_LARGE`. */
+  readonly refuse?: ((text: string) => EarshotError) | undefined;
+}
+
 /** Records from one direction of an exchange. After `next` said true, the record is what `source`, `start`, `end` say. */
-export class ItemReader {
+export class RecordReader {
   readonly #in: Inflow;
-  readonly #maxBytes: number;
+  readonly #limits: RecordLimits;
   source: Buffer = Buffer.alloc(0);
   start = 0;
   end = 0;
@@ -19,16 +29,11 @@ export class ItemReader {
   /** Pieces of a record that is longer than what came at once. */
   #pieces: Buffer[] = [];
   #pieceBytes = 0;
-  readonly #held: Held | undefined;
 
-  /**
-   * @param rest what has come of it already
-   * @param held where the pieces of records are counted
-   */
-  constructor(inflow: Inflow, maxBytes: number, rest?: Buffer, held?: Held) {
-    this.#held = held;
+  /** @param rest what has come of it already */
+  constructor(inflow: Inflow, limits: RecordLimits, rest?: Buffer) {
     this.#in = inflow;
-    this.#maxBytes = maxBytes;
+    this.#limits = limits;
     if (rest !== undefined) this.source = rest;
   }
 
@@ -84,9 +89,10 @@ export class ItemReader {
   #lengthAt(source: Buffer, at: number): number {
     const prefix = source.readUInt32LE(at);
     const length = prefix >= LAST_RECORD ? prefix - LAST_RECORD : prefix;
-    if (length <= this.#maxBytes) return length;
-    const fact = `an item of ${length} bytes is over the limit of ${this.#maxBytes} (maxMessageBytes)`;
-    throw new Refusal("MESSAGE_TOO_LARGE", `Cannot read the stream: ${fact}`);
+    const { maxBytes, refuse } = this.#limits;
+    if (length <= maxBytes) return length;
+    const text = `Cannot read the stream: an item of ${length} bytes is over the limit of ${maxBytes} (maxMessageBytes)`;
+    throw refuse?.(text) ?? new EarshotError("MESSAGE_TOO_LARGE", text, { op: "receive" });
   }
 
   /** Puts what came behind what is left, and copies no byte of a long record more than twice. */
@@ -111,11 +117,11 @@ export class ItemReader {
   #hold(piece: Buffer): void {
     this.#pieces.push(piece);
     this.#pieceBytes += piece.length;
-    this.#held?.add(piece.length);
+    this.#limits.held?.add(piece.length);
   }
 
   #forget(): void {
-    this.#held?.add(-this.#pieceBytes);
+    this.#limits.held?.add(-this.#pieceBytes);
     this.#pieces = [];
     this.#pieceBytes = 0;
   }

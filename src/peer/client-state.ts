@@ -1,0 +1,45 @@
+import type { EarshotError } from "../errors.js";
+
+/** Where a client is with its connection. All times in milliseconds, in the clock of `performance.now()`. */
+export type ClientState =
+  /** It is being made; `attempt` counts from 1, since there was a good one. */
+  | { readonly kind: "connecting"; readonly attempt: number }
+  /** It is there. On the plain wire: the server has answered the last attempt. */
+  | { readonly kind: "open" }
+  /**
+   * There is none, for this `cause` (none before the first). The next attempt, the `attempt`th, is made at `retryAt`, or sooner
+   * if the server appears; `undefined`: when there is something to send.
+   */
+  | {
+      readonly kind: "waiting";
+      readonly attempt: number;
+      readonly retryAt: number | undefined;
+      readonly cause: EarshotError | undefined;
+    }
+  /** For good, for this `cause`. */
+  | { readonly kind: "closed"; readonly cause: EarshotError };
+
+/** How a client comes to its next connection. */
+export interface ReconnectOptions {
+  /** The pause after the first failure is any time up to this, in milliseconds; default 50. It doubles with each. */
+  readonly minDelayMs?: number | undefined;
+  /** The longest that it grows to, in milliseconds; default 5,000. */
+  readonly maxDelayMs?: number | undefined;
+  /**
+   * Whether to come back also while there is nothing to send; default `false`: a lost connection is made again when the next
+   * message needs it, so that a client at rest costs nothing, and keeps no server from leaving.
+   */
+  readonly whenIdle?: boolean | undefined;
+}
+
+/**
+ * What becomes of a message whose connection is not there, or is lost:
+ *
+ * - `false`: it fails at once, with the cause. One that finds no connection makes one attempt to connect.
+ * - `"unsent"`: as long as surely no handler has seen it, it waits for a connection and is sent again.
+ * - `"idempotent"`: also when a handler may have seen it. It goes with the same id each time, a random one unless it was
+ *   given one, and a server that remembers the id answers with the reply that it gave then. Framed wire only.
+ *
+ * It waits until `timeoutMs` is over or `signal` aborts: without either for as long as it takes.
+ */
+export type Retry = false | "unsent" | "idempotent";

@@ -1,0 +1,39 @@
+import type { EarshotError } from "../errors.js";
+import type { Channel } from "./channel.js";
+import type { ClientState } from "./client-state.js";
+
+/** Where a line is with its connection. */
+export type Life =
+  /** There is no connection, and nothing that needs one. */
+  | { readonly kind: "idle"; readonly cause: EarshotError | undefined }
+  /** `cause`: why the connection or attempt before is none. */
+  | {
+      readonly kind: "connecting";
+      readonly controller: AbortController;
+      readonly cause: EarshotError | undefined;
+    }
+  | { readonly kind: "open"; readonly channel: Channel; readonly since: number }
+  /** Until `retryAt`, at most. */
+  | { readonly kind: "waiting"; readonly retryAt: number; readonly cause: EarshotError }
+  | { readonly kind: "closed"; readonly cause: EarshotError };
+
+/** The same for who has the client. */
+export function stateOf(life: Life, attempt: number): ClientState {
+  switch (life.kind) {
+    case "idle":
+      return { kind: "waiting", attempt, retryAt: undefined, cause: life.cause };
+    case "waiting":
+      return { kind: "waiting", attempt, retryAt: life.retryAt, cause: life.cause };
+    case "connecting":
+      return { kind: "connecting", attempt };
+    case "open":
+      return { kind: "open" };
+    case "closed":
+      return { kind: "closed", cause: life.cause };
+  }
+}
+
+/** Why there is no connection. */
+export function causeOf(life: Life): EarshotError | undefined {
+  return life.kind === "open" ? undefined : life.cause;
+}
