@@ -130,3 +130,30 @@ test("what is under way when a connection ends is settled as over a socket", asy
   await cut(server);
   assert.deepEqual(await Promise.all(pending), ["CONNECTION_LOST unknown", "CONNECTION_LOST unknown"]);
 });
+
+test("who does nothing but send still has its timers and everything else", { timeout: 60_000 }, async (t) => {
+  if (!requires(t, CAN_SHARE, "there is no shared memory")) return;
+  const address = socketPath(t);
+  const child = await Child.start(t, "peer-server");
+  await child.call("listen", { address, handler: "echo", options: { lane: "shared" } });
+  const client = await connect(t, { address });
+  let isOver = false;
+  let sent = 0;
+  const sending = (async () => {
+    for (; !isOver; sent++) await client.send("again");
+  })();
+  const late: number[] = [];
+  for (let count = 0; count < 30; count++) {
+    const due = performance.now() + 10;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    late.push(performance.now() - due);
+    // Answers of other processes come in as well, and immediates.
+    if (count % 10 === 0) await child.call("handled");
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  isOver = true;
+  await sending;
+  late.sort((one, other) => one - other);
+  assert.ok(sent > 30, `${sent} messages`);
+  assert.ok((late[15] ?? Infinity) < 5, `timers are ${late[15]} ms late, in the median`);
+});
