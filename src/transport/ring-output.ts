@@ -5,6 +5,13 @@ import type { Link } from "./shared-memory.js";
 
 const NOTHING: readonly Uint8Array[] = [];
 
+/** How often to look for room before waiting for it asleep: some twenty microseconds. */
+const LOOKS = 1_500;
+/** So often in a row; then everything else has its turn. */
+const MAX_IN_ROW = 16;
+/** After so many looks in vain in a row, only one of 2^6 is made. */
+const MAX_DOUBLINGS = 6;
+
 /** By which way descriptors go out. */
 export interface DescriptorWay {
   /** As `Transport.write`. */
@@ -23,8 +30,15 @@ export class RingOutput {
   /** What waits, waits for its descriptors to be on their way. */
   #isAnnouncing = false;
   #end: "open" | "ending" | "ended" = "open";
+  readonly #canLook: boolean;
+  #looksInRow = 0;
+  #inVain = 0;
+  /** So many looks are left out. */
+  #skips = 0;
 
-  constructor({ writer }: Link, bell: Bell, way: DescriptorWay) {
+  /** @param canLook whether to stay awake while the other side makes room */
+  constructor({ writer }: Link, bell: Bell, way: DescriptorWay, canLook: boolean) {
+    this.#canLook = canLook;
     this.#writer = writer;
     this.#bell = bell;
     this.#way = way;
@@ -120,6 +134,24 @@ export class RingOutput {
     return false;
   }
 
+  /** A reader that is at it makes room sooner than it could wake this side. */
+  #findRoom(): boolean {
+    if (!this.#canLook || !this.#writer.isReaderAwake || this.#looksInRow === MAX_IN_ROW) return false;
+    if (this.#skips > 0) {
+      this.#skips--;
+      return false;
+    }
+    this.#looksInRow++;
+    for (let looks = 0; looks < LOOKS; looks++) {
+      if (!this.#writer.hasRoom) continue;
+      this.#inVain = 0;
+      return true;
+    }
+    this.#inVain = Math.min(this.#inVain + 1, MAX_DOUBLINGS);
+    this.#skips = 2 ** this.#inVain;
+    return false;
+  }
+
   /** Returns true when all is in the ring. */
   #put(chunks: readonly Uint8Array[]): boolean {
     const writer = this.#writer;
@@ -127,7 +159,8 @@ export class RingOutput {
       const chunk = chunks[index] as Uint8Array;
       for (let from = writer.put(chunk); from < chunk.length; from += writer.put(chunk, from)) {
         if (writer.publish()) this.#bell.ring();
-        if (!writer.waitForRoom()) continue;
+        if (this.#findRoom() || !writer.waitForRoom()) continue;
+        this.#looksInRow = 0;
         this.#waiting = [chunk.subarray(from), ...chunks.slice(index + 1)];
         return false;
       }

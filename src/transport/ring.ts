@@ -72,6 +72,16 @@ export class RingWriter {
     return Atomics.load(this.#control, SLEEP) !== 0;
   }
 
+  /** Whether it is at it now. */
+  get isReaderAwake(): boolean {
+    return Atomics.load(this.#control, SLEEP) === AWAKE;
+  }
+
+  /** Whether so much is free that to go on is worth it. @throws EarshotError `PROTOCOL_VIOLATION` */
+  get hasRoom(): boolean {
+    return this.unread <= this.#size - this.#size / 4;
+  }
+
   /** Bytes that the other side has not read. @throws EarshotError `PROTOCOL_VIOLATION` */
   get unread(): number {
     const tail = Atomics.load(this.#control, TAIL);

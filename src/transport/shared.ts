@@ -48,7 +48,7 @@ export class SharedTransport implements Transport, TransportEvents, Pollable {
     this.#spin = new Spin(poller.spinBudget, spinUs, now);
     this.#bell = new Bell(poller.native, link.bell);
     this.#in = new RingInput(link, this.#bell, socket);
-    this.#out = new RingOutput(link, this.#bell, socket);
+    this.#out = new RingOutput(link, this.#bell, socket, spinUs > 0);
     poller.watch(link.bell, this, READABLE);
     poller.native.lookAt(link.bell, ...link.words);
   }
@@ -193,7 +193,8 @@ export class SharedTransport implements Transport, TransportEvents, Pollable {
       if ((events & (LOOK | OVER)) === 0 && !this.#bell.hear()) this.#onBellGone();
       this.#goOn();
       if (this.#readPiece()) return AT_ONCE;
-      if (this.#isBellGone) this.#findReason();
+      // Whoever closes it has left, or is gone, and has said so in the ring or by the socket.
+      if (this.#isBellGone && this.#isReading && !this.#isPeerGone) this.onHangUp();
       const lookUs = events === OVER || !this.#isReading ? 0 : this.#spin.next(idleUs);
       if (lookUs > 0) this.#in.stayAwake();
       return lookUs > 0 || !this.#isReading || this.#in.sleep() ? lookUs : AT_ONCE;
@@ -225,13 +226,6 @@ export class SharedTransport implements Transport, TransportEvents, Pollable {
   #onBellGone(): void {
     this.#isBellGone = true;
     this.#poller.watch(this.#bell.fd, this, 0);
-  }
-
-  /** Whoever closes the bell has left, or is gone, and has said so in the ring or by the socket. */
-  #findReason(): void {
-    if (!this.#isReading) return;
-    if (this.#socket.isPeerGone) this.onHangUp();
-    else throw new EarshotError("CONNECTION_LOST", "the other side can not be woken any more");
   }
 
   #endInput(): void {
