@@ -91,7 +91,6 @@ const RANGES: Readonly<Record<string, Range>> = {
   backlog: { least: 1, most: 0x7fff_ffff },
   idleExitMs: { least: 0, most: LONGEST_MS },
   connectTimeoutMs: { least: 0, most: LONGEST_MS },
-  maxWaiting: ONE_OR_MORE,
   maxWaitingBytes: ONE_OR_MORE,
   "reconnect.minDelayMs": { least: 1, most: LONGEST_MS },
   "reconnect.maxDelayMs": { least: 1, most: LONGEST_MS },

@@ -142,7 +142,7 @@ test("ids, headers, policies and limits that cannot be are refused by name", asy
     [{ reconnect: true }, /^Cannot use reconnect: true/],
     [{ reconnect: { minDelayMs: 0 } }, /^Cannot use reconnect.minDelayMs: 0/],
     [{ reconnect: { minDelayMs: 10, maxDelayMs: 5 } }, /^Cannot use reconnect.maxDelayMs: 5/],
-    [{ maxWaiting: 0 }, /^Cannot use maxWaiting: 0/],
+    [{ maxWaiting: -1 }, /^Cannot use maxWaiting: -1/],
     [{ connect: "now" }, /^Cannot use connect: "now"/],
     [{ retry: true }, /^Cannot use retry: true/],
   ];
