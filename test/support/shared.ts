@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { chooseSockets } from "../../src/transport/kind.js";
+import { chooseLane, chooseSockets } from "../../src/transport/kind.js";
 
-/** Whether connections can go through shared memory here. */
-export const CAN_SHARE = chooseSockets("auto").rings !== undefined;
+/** Whether connections can go through shared memory here, and may. */
+export const CAN_SHARE = chooseSockets("auto").rings !== undefined && chooseLane("auto") !== "socket";
 
 /** How many pieces of shared memory a process has mapped now. */
 export function mappingsOf(pid: number | "self" = "self"): number {
