@@ -38,6 +38,7 @@ export {
   type StreamHandler,
   type StreamListenOptions,
 } from "./peer/server.js";
+export type { SharedOptions } from "./peer/shared-options.js";
 export type { StartOptions } from "./peer/start-options.js";
 export { StreamedMessage } from "./peer/streamed-message.js";
 export type { SlowPolicy } from "./peer/subscriber.js";

@@ -55,7 +55,7 @@ test("when either side is killed, no memory, mapping or descriptor of it stays",
     await Promise.race([setTimeout(Math.random() * 300), dying.ended]);
     await dying.kill();
     await until(() => server.connectionCount === 0, "the client to be gone");
-    await until(() => mappingsOf() === before[0] && socketsOf() === before[1], "nothing of it to be left");
+    await until(() => mappingsOf() === before[0] && socketsOf() <= before[1], "nothing of it to be left");
 
     const address = socketPath(t);
     const other = await Child.startCompiled(t, programs[0]);
@@ -66,6 +66,6 @@ test("when either side is killed, no memory, mapping or descriptor of it stays",
     assert.ok(descriptorsOf(other.pid) > 0);
     await other.kill();
     for (const text of await Promise.all(sending)) assert.match(text, /^(reply|CONNECTION_LOST)/);
-    await until(() => mappingsOf() === before[0] && socketsOf() === before[1], "nothing of it to be left");
+    await until(() => mappingsOf() === before[0] && socketsOf() <= before[1], "nothing of it to be left");
   }
 });
