@@ -18,6 +18,7 @@ export interface Failure {
 export interface Reason {
   /** `"EXPIRED"`: its time was over before it was delivered. Otherwise the code of the last error. */
   readonly code: ErrorCode | "EXPIRED";
+  /** For people. */
   readonly message: string;
   /** With `HANDLER_FAILED`: the handler's own code. */
   readonly remoteCode?: string | undefined;
@@ -25,6 +26,7 @@ export interface Reason {
   readonly attempts: number;
   /** Of the wall clock; `undefined` if it was never tried. */
   readonly firstAttemptAt?: number | undefined;
+  /** The same. */
   readonly lastAttemptAt?: number | undefined;
   /** When it became a dead letter. */
   readonly deadAt: number;

@@ -15,6 +15,7 @@ export interface OutboxOptions extends CommonOptions {
 
 /** For a process that only posts, or looks. */
 export interface PostOnlyOptions extends CommonOptions {
+  /** Others that share the directory deliver. */
   readonly deliver: false;
   /** Not needed, as nothing is delivered. */
   readonly address?: string | undefined;
@@ -37,17 +38,22 @@ interface CommonOptions {
   readonly maxAttempts?: number | undefined;
   /** How long one attempt may take; default 60,000, 0 for no limit. */
   readonly attemptTimeoutMs?: number | undefined;
-  /**
-   * The distance between attempts, and between attempts to reach a server that is away: at random between nothing and
-   * `minDelayMs` (default 100), doubled from attempt to attempt up to `maxDelayMs` (default 60,000).
-   */
-  readonly retry?: { readonly minDelayMs?: number | undefined; readonly maxDelayMs?: number | undefined } | undefined;
+  /** The distance between attempts, and between attempts to reach a server that is away. */
+  readonly retry?: RetryOptions | undefined;
   /** Which errors make a message a dead letter at once, besides those that can never be anything else; default none. */
   readonly isPermanent?: ((error: EarshotError) => boolean) | undefined;
   /** How the server is dialed; `logger` is also told of the outbox's own troubles. */
   readonly dial?: Omit<DialOptions, "signal" | "wire"> | undefined;
   /** Default silent. */
   readonly logger?: Logger | undefined;
+}
+
+/** A distance at random between nothing and a limit that doubles from attempt to attempt. */
+export interface RetryOptions {
+  /** The first limit, in milliseconds; default 100. */
+  readonly minDelayMs?: number | undefined;
+  /** The last, in milliseconds; default 60,000. */
+  readonly maxDelayMs?: number | undefined;
 }
 
 /** How messages are delivered. */

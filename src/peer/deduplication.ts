@@ -3,6 +3,7 @@ import { checkNumber } from "./options.js";
 
 /** What is kept of a message that was handled. */
 export interface Recorded {
+  /** Its bytes. */
   readonly reply: Uint8Array;
 }
 

@@ -61,7 +61,13 @@ export const DIAL_DEFAULTS = {
  * lets other processes run meanwhile, ends at once when the event loop has anything else to do, and looks in vain for at
  * most a tenth of the time. `"off"` sleeps at once, `{ maxUs }` looks so long, 1,000 at most.
  */
-export type Spin = "auto" | "off" | { readonly maxUs: number };
+export type Spin = "auto" | "off" | SpinLimit;
+
+/** How long to look. */
+export interface SpinLimit {
+  /** In microseconds. */
+  readonly maxUs: number;
+}
 
 /** How to close a client or a server. */
 export interface CloseOptions {
