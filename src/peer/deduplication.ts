@@ -4,6 +4,7 @@ import { Queue } from "./queue.js";
 
 /** What is kept of a message that was handled. */
 export interface Recorded {
+  /** Its bytes. */
   readonly reply: Uint8Array;
 }
 
