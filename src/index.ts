@@ -31,6 +31,7 @@ export type { App, CloseOptions, Logger, Spin, SpinLimit } from "./peer/options.
 export type { WaitOptions } from "./peer/pending.js";
 export type { OpenOptions, SendOptions, StreamSendOptions } from "./peer/send-options.js";
 export { listen, Server } from "./peer/server.js";
+export type { SharedOptions } from "./peer/shared-options.js";
 export type { StartOptions } from "./peer/start-options.js";
 export { StreamedMessage } from "./peer/streamed-message.js";
 export type { SlowPolicy } from "./peer/subscriber.js";

@@ -3,6 +3,7 @@ import type { Message } from "../message.js";
 import { Arena } from "../session/arena.js";
 import { BodyMemory } from "../session/body-memory.js";
 import type { Exchange } from "../session/session.js";
+import type { Sockets } from "../transport/kind.js";
 import type { Listener, Transport } from "../transport/transport.js";
 import type { Hello } from "../wire/hello.js";
 import { Admission, checkOverload } from "./admission.js";
@@ -12,7 +13,7 @@ import { Budget } from "./budget.js";
 import { Connection } from "./connection.js";
 import type { ConnectionOwner, ConnectionSetup } from "./connection-setup.js";
 import { checkDeduplicate } from "./deduplication.js";
-import { type DescriptorTable, duplicateAll } from "./descriptor.js";
+import { duplicateAll } from "./descriptor.js";
 import { DirectHandling } from "./direct-handling.js";
 import { Entrance } from "./entrance.js";
 import { HandOver } from "./hand-over.js";
@@ -33,6 +34,7 @@ import {
   type Logger,
 } from "./options.js";
 import { readOrder } from "./order.js";
+import { checkLane, laneFeatures } from "./shared-options.js";
 import { SYSTEM_TIME } from "./time.js";
 
 /** So many connections that cannot be let in are kept for the moment that it takes to tell them why they are refused. */
@@ -71,11 +73,12 @@ export class Acceptor implements ConnectionOwner {
     address: string,
     handler: Handler | StreamHandler,
     allow: Allow | undefined,
-    descriptors: DescriptorTable | undefined,
+    sockets: Pick<Sockets, "descriptors" | "rings">,
     options: ListenOptions | StreamListenOptions,
     numbers: { readonly [K in keyof typeof LISTEN_DEFAULTS]: number },
   ) {
     const { contract } = options;
+    const { descriptors } = sockets;
     const app = checkApp(options.app, contract);
     const body = checkChoice("body", options.body, BODIES);
     const limits = {
@@ -86,6 +89,8 @@ export class Acceptor implements ConnectionOwner {
     this.logger = checkLogger(options.logger);
     this.#address = address;
     this.#entrance = new Entrance(allow, numbers.maxConnections, this.logger);
+    const wire = checkChoice("wire", options.wire, ["auto", "plain", "framed"]);
+    const lane = checkLane(options.lane, "socket", options.shared, wire, sockets, this.logger);
     const overload = checkOverload(options.overload);
     if (overload !== undefined) {
       const handle = (connection: Connection, exchange: Exchange) => this.#dispatch(connection, exchange);
@@ -93,13 +98,14 @@ export class Acceptor implements ConnectionOwner {
     }
     this.#setup = {
       role: "server",
-      wire: checkChoice("wire", options.wire, ["auto", "plain", "framed"]),
+      wire,
       limits,
-      greetings: greetingsOf(limits, app),
+      greetings: greetingsOf(limits, app, laneFeatures(lane)),
       app,
       arena: new Arena(),
       bodies: body === "borrowed" ? new BodyMemory() : undefined,
       descriptors,
+      lane,
       budget: new Budget(numbers.maxBufferedBytes),
       owner: this,
       admission: this.#admission,

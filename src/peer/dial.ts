@@ -24,6 +24,7 @@ import {
   type Spin,
   withDefaults,
 } from "./options.js";
+import { checkLane, laneFeatures } from "./shared-options.js";
 import { type Connect, startingIfMissing } from "./start.js";
 import type { StartOptions } from "./start-options.js";
 
@@ -54,6 +55,8 @@ export interface DialOptions {
   readonly allow?: Allow | undefined;
   /** As for `listen`. */
   readonly transport?: "auto" | "native" | "net" | undefined;
+  /** As for `listen`; default `"auto"`: if the server offers it. `"shared"` asks for it from the first message on. */
+  readonly lane?: "auto" | "socket" | "shared" | undefined;
   /** As for `listen`. */
   readonly spin?: Spin | undefined;
   /** How many descriptors a reply may bring; default 16, at most 253. */
@@ -148,9 +151,10 @@ async function dialWith(address: string, options: DialOptions, features: readonl
     takesStreams: false,
   };
   const { descriptors } = sockets;
-  const greetings = greetingsOf(limits, app, features);
+  const lane = features.length > 0 ? undefined : checkLane(options.lane, "auto", undefined, wire, sockets, logger);
+  const greetings = greetingsOf(limits, app, [...features, ...laneFeatures(lane)]);
   const arena = new Arena();
-  const setup = { role: "client", wire, limits, greetings, app, arena, descriptors, budget: undefined } as const;
+  const setup = { role: "client", wire, limits, greetings, app, arena, descriptors, lane, budget: undefined } as const;
   const allow = checkAllow(options.allow);
   const spinUs = checkSpin(options.spin);
   const connectOnce: Connect = async (until) => {

@@ -4,6 +4,7 @@ import type { BroadcastOptions } from "./broadcast-options.js";
 import type { DeduplicateOptions, Deduplicator } from "./deduplication.js";
 import type { ServedContract } from "./direct-handling.js";
 import type { App, Logger, Spin } from "./options.js";
+import type { SharedOptions } from "./shared-options.js";
 
 /** All sizes in bytes, all times in milliseconds, 0 ms for no limit. */
 export interface ListenOptions {
@@ -58,6 +59,14 @@ export interface ListenOptions {
   readonly transport?: "auto" | "native" | "net" | undefined;
   /** Whether to stay awake for a moment while a conversation goes on; default `"auto"`. Needs the native addon. */
   readonly spin?: Spin | undefined;
+  /**
+   * How bytes travel. `"socket"` (default): over the socket. `"auto"`: a connection with much to do, of 64 reads or a mebibyte
+   * within a second, goes through shared memory, and gives it back after 5 s without a message; where either side cannot, or is
+   * another user's, all goes over its socket. `"shared"`: from the first message on, wherever possible.
+   */
+  readonly lane?: "auto" | "socket" | "shared" | undefined;
+  /** How much memory connections may share. */
+  readonly shared?: SharedOptions | undefined;
   /**
    * Whether to tell the service manager, where `NOTIFY_SOCKET` is set, that the service is ready when this server listens,
    * and that it stops when the last server of the process begins to close; between, its watchdog gets signs of life.

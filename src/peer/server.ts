@@ -104,7 +104,7 @@ export async function listen(
   if (signal?.aborted)
     throw failure("CANCELLED", "listen", target.text, "its signal was aborted", { cause: signal.reason });
   const allow = chooseAllow(sockets, options, target.text);
-  const acceptor = new Acceptor(target.text, handler, allow, sockets.descriptors, options, numbers);
+  const acceptor = new Acceptor(target.text, handler, allow, sockets, options, numbers);
   if (allow === undefined && sockets.missing !== undefined) {
     acceptor.logger.warn({}, `who calls is not known, and the socket file's mode alone decides: ${sockets.missing}`);
   }
