@@ -2,6 +2,8 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
+/** Of `earshot.c`: one that was built from another does other things than are declared here. To be raised with these. */
+const ADDON_VERSION = 1;
 /** `read`, `write`, `accept` and `lock` answer with this, or `false`, where they would have to wait. */
 export const WOULD_BLOCK = -1;
 /** What the callback of `onReady` returns to be called again at once. */
@@ -38,6 +40,7 @@ export const MAX_CHUNKS = 128;
  * `peerPidfd`, `takeDescriptors`) are closed by `close`, or when the thread ends.
  */
 export interface Native {
+  readonly version: number;
   socket(type: number): number;
   /** @param address a path, or an abstract name behind a NUL */
   bind(fd: number, address: Uint8Array): void;
@@ -153,9 +156,15 @@ export function loadNative(): Loaded {
     return { missing: { reason: "not built", text, cause } };
   }
   try {
-    return { native: require(path) as Native };
+    const native = require(path) as Native;
+    if (native.version === ADDON_VERSION) return { native };
+    return failed(`${path} was built for another version of earshot`);
   } catch (cause) {
-    const fact = cause instanceof Error ? cause.message : String(cause);
-    return { missing: { reason: "failed to load", text: `the native addon does not load: ${fact}`, cause } };
+    return failed(cause instanceof Error ? cause.message : String(cause), cause);
   }
+}
+
+function failed(fact: string, cause?: unknown): Loaded {
+  const text = `the native addon does not load: ${fact}; \`npm rebuild earshot\` builds it anew`;
+  return { missing: { reason: "failed to load", text, cause } };
 }

@@ -68,6 +68,10 @@
 #define LOOK 8
 #define OVER 16
 #define MAX_ARGS 4
+/* `binding.ts` takes no other: to be raised there, too, with whatever it declares. */
+#ifndef ADDON_VERSION
+#define ADDON_VERSION 1
+#endif
 
 struct mapping;
 
@@ -1138,8 +1142,14 @@ NAPI_MODULE_INIT() {
   struct instance *instance = calloc(1, sizeof *instance);
   if (instance == NULL) return throw_system(env, "malloc", ENOMEM);
   instance->env = env;
+  napi_value version = NULL;
+  if (napi_create_int32(env, ADDON_VERSION, &version) != napi_ok) {
+    free(instance);
+    return throw_argument(env, "the module cannot be set up");
+  }
 #define FUNCTION(name, function) {name, NULL, function, NULL, NULL, NULL, napi_enumerable, instance}
-  const napi_property_descriptor functions[] = {
+  const napi_property_descriptor properties[] = {
+      {"version", NULL, NULL, NULL, NULL, version, napi_enumerable, NULL},
       FUNCTION("socket", make_socket),
       FUNCTION("bind", bind_socket),
       FUNCTION("listen", listen_socket),
@@ -1174,7 +1184,7 @@ NAPI_MODULE_INIT() {
       FUNCTION("lookSoon", look_soon),
       FUNCTION("unmap", unmap_memory),
   };
-  if (napi_define_properties(env, exports, sizeof functions / sizeof *functions, functions) != napi_ok ||
+  if (napi_define_properties(env, exports, sizeof properties / sizeof *properties, properties) != napi_ok ||
       napi_add_async_cleanup_hook(env, on_teardown, instance, NULL) != napi_ok) {
     free(instance);
     return throw_argument(env, "the module cannot be set up");

@@ -83,6 +83,11 @@ export class Client implements AsyncDisposable {
     this.#line.reconnect();
   }
 
+  /** @internal connects as soon as the server is there, also with nothing to send; once. Keeps no process alive. */
+  comeBack(): void {
+    this.#line.comeBack();
+  }
+
   /**
    * Sends a message and resolves with the reply when the other side's handler has finished with it. Text goes as UTF-8.
    * Bytes must stay unchanged until then: large ones are not copied. A message of any size need not be in memory: an async
