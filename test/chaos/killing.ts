@@ -1,15 +1,13 @@
 import { spawnSync } from "node:child_process";
-import { symlinkSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import type { BeginOrder } from "../fixtures/chaos-sender.js";
 import type { ServeOrder } from "../fixtures/chaos-server.js";
 import type { Verdict } from "../fixtures/chaos-verdict.js";
 import { Child } from "../support/children.js";
-import { ROOT } from "../support/process.js";
+import { compileWithPackages } from "../support/programs.js";
 import { Random } from "../support/random.js";
-import { compileFixture } from "../support/starter.js";
 import { temporaryDirectory } from "../support/temp.js";
 
 export interface Chaos {
@@ -76,9 +74,9 @@ export class Killing {
 
   static async prepare(t: TestContext, chaos: Chaos): Promise<Killing> {
     const [sender, server, checker] = await Promise.all([
-      compile(t, "chaos-sender"),
-      compile(t, "chaos-server"),
-      compile(t, "chaos-checker"),
+      compileWithPackages(t, "chaos-sender"),
+      compileWithPackages(t, "chaos-server"),
+      compileWithPackages(t, "chaos-checker"),
     ]);
     return new Killing(t, chaos, { sender, server, checker });
   }
@@ -176,11 +174,4 @@ export class Killing {
       abort.abort();
     }
   }
-}
-
-async function compile(t: TestContext, name: string): Promise<string> {
-  const program = await compileFixture(t, name);
-  // The program is a bundle somewhere else, and finds lmdb all the same.
-  symlinkSync(join(ROOT, "node_modules"), join(dirname(program), "node_modules"));
-  return program;
 }
