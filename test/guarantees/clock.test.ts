@@ -27,6 +27,7 @@ for (const [direction, byMs] of [
       return `${message.text()} ${++handled}`;
     });
     const client = await connect(t, server);
+    const plain = await connect(t, server, { wire: "plain" });
     const subscription = client.subscribe("a");
     await subscription.ready;
     const long = outcome(client.send("long", { timeoutMs: 60_000 }));
@@ -35,7 +36,9 @@ for (const [direction, byMs] of [
 
     setClock(t, byMs);
     // What has a minute still has it, and what has 50 ms has no more.
-    assert.equal(await outcome(client.send("never", { timeoutMs: 50 })), "TIMEOUT unknown");
+    for (const sender of [client, plain]) {
+      assert.equal(await outcome(sender.send("never", { timeoutMs: 50 })), "TIMEOUT unknown");
+    }
     finish.open();
     assert.equal(await long, "reply long 2");
     assert.equal(await outcome(client.send("again", { id: "once" })), once, "what is remembered is not forgotten");
@@ -44,6 +47,7 @@ for (const [direction, byMs] of [
       yield "eam";
     })();
     assert.equal(await outcome(client.send(chunks)), "reply stream 3");
+    assert.equal(await outcome(plain.send("plain", { timeoutMs: 60_000 })), "reply plain 4");
     void server.publish("a", "news");
     assert.equal((await subscription.next()).value?.text(), "news");
   });
