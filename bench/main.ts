@@ -8,6 +8,7 @@ import { CONTENDERS } from "./contenders.js";
 import { measureContracts } from "./contract.js";
 import { measureInterleaving } from "./interleave.js";
 import { measureIdleMemory } from "./memory.js";
+import { measureOutbox } from "./outbox.js";
 import { measureStartup } from "./startup.js";
 import { countSyscalls } from "./syscalls.js";
 import { WORKLOADS } from "./workloads.js";
@@ -116,6 +117,9 @@ try {
   }
   if (values.only === undefined || "contracts".includes(values.only)) {
     for (const row of await measureContracts(directory, rounds)) printRow(row);
+  }
+  if (values.only === undefined || "outbox".includes(values.only)) {
+    for (const row of await measureOutbox(directory, rounds)) printRow(row);
   }
 } finally {
   rmSync(directory, { recursive: true, force: true });
