@@ -51,6 +51,7 @@ async function useServer({ address, contractAddress }: ServerOrder): Promise<Pro
   const lazy = { connect: "lazy", reconnect: { maxDelayMs: 200 } } as const;
   const framed = await dial(address, lazy);
   const plain = await dial(address, { ...lazy, wire: "plain" });
+  const shared = await dial(address, { ...lazy, lane: "shared" });
   const api = await connect(contractAddress, soaked, lazy);
   const listeners = [await dial(address, lazy), await dial(address, lazy)];
   let id = 0;
@@ -61,6 +62,7 @@ async function useServer({ address, contractAddress }: ServerOrder): Promise<Pro
     repeat("retry idempotent", 10, () =>
       framed.send("once", { ...LIMIT, retry: "idempotent", id: `${process.pid} ${++id}` }),
     ),
+    repeat("shared memory", 10, () => shared.send("x".repeat(64), LIMIT)),
     repeat("stream", 50, () => drain(framed)),
     repeat("connection of its own", 50, async () => {
       const client = await dial(address);
