@@ -15,6 +15,7 @@ export interface Chaos {
   readonly by: BeginOrder["by"];
   readonly hasInbox: boolean;
   readonly durability: BeginOrder["durability"];
+  readonly lane: BeginOrder["lane"];
   readonly seed: number;
 }
 
@@ -67,8 +68,16 @@ export class Killing {
     this.#random = new Random(chaos.seed);
     const place = temporaryDirectory(t);
     const address = join(place, "s");
-    const { by, durability, hasInbox } = chaos;
-    this.#begin = { address, log: join(place, "sent"), by, outbox: join(place, "outbox"), durability, keys: KEYS };
+    const { by, durability, hasInbox, lane } = chaos;
+    this.#begin = {
+      address,
+      log: join(place, "sent"),
+      by,
+      outbox: join(place, "outbox"),
+      durability,
+      lane,
+      keys: KEYS,
+    };
     this.#serve = { address, log: join(place, "served"), inbox: hasInbox ? join(place, "inbox") : undefined };
   }
 

@@ -53,7 +53,14 @@ test(
   "outbox and inbox, both sides killed: all that is posted is handled, nothing recorded twice, each key in order",
   LIMIT,
   async (t) => {
-    const chaos = { seed: SEED + 0, kills: share(0.4), by: "outbox", hasInbox: true, durability: "process" } as const;
+    const chaos = {
+      seed: SEED,
+      kills: share(0.4),
+      by: "outbox",
+      hasInbox: true,
+      durability: "process",
+      lane: "auto",
+    } as const;
     assertPlantedAreFound(t, await kill(t, chaos));
   },
 );
@@ -62,7 +69,14 @@ test(
   "outbox alone, both sides killed: all that is posted is handled at least once, each key first in order",
   LIMIT,
   async (t) => {
-    await kill(t, { seed: SEED + 1, kills: share(0.2), by: "outbox", hasInbox: false, durability: "power" });
+    await kill(t, {
+      seed: SEED + 1,
+      kills: share(0.2),
+      by: "outbox",
+      hasInbox: false,
+      durability: "power",
+      lane: "shared",
+    });
   },
 );
 
@@ -70,7 +84,14 @@ test(
   "retry idempotent and inbox, both sides killed: all that is acknowledged is handled, nothing recorded twice",
   LIMIT,
   async (t) => {
-    await kill(t, { seed: SEED + 2, kills: share(0.2), by: "idempotent", hasInbox: true, durability: "process" });
+    await kill(t, {
+      seed: SEED + 2,
+      kills: share(0.2),
+      by: "idempotent",
+      hasInbox: true,
+      durability: "process",
+      lane: "shared",
+    });
   },
 );
 
@@ -78,6 +99,13 @@ test(
   "retry idempotent alone, both sides killed: all that is acknowledged is handled at least once",
   LIMIT,
   async (t) => {
-    await kill(t, { seed: SEED + 3, kills: share(0.2), by: "idempotent", hasInbox: false, durability: "process" });
+    await kill(t, {
+      seed: SEED + 3,
+      kills: share(0.2),
+      by: "idempotent",
+      hasInbox: false,
+      durability: "process",
+      lane: "auto",
+    });
   },
 );

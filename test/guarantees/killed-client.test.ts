@@ -48,7 +48,8 @@ for (const [by, memory, moment, party, at, noted] of MOMENTS) {
       const file = (name: string) => join(directory, name);
       const address = file("s");
       const log = file("sent");
-      const begin: BeginOrder = { address, log, by, outbox: file("outbox"), durability: "process", keys: ["a"] };
+      const how = { by, durability: "process", lane: "auto", keys: ["a"] } as const;
+      const begin: BeginOrder = { address, log, outbox: file("outbox"), ...how };
       const server = await Child.startCompiled(t, programs.server);
       const inbox = memory === "inbox" ? file("inbox") : undefined;
       await server.call("serve", { address, log: file("served"), inbox });

@@ -64,6 +64,7 @@ async function* chunks(): AsyncGenerator<string> {
 const WAYS = {
   "plain wire": (place: Place) => byClient(place, { wire: "plain" }, (client) => client.send(TEXT)),
   "retry false": (place: Place) => byClient(place, {}, (client) => client.send(TEXT)),
+  "shared memory": (place: Place) => byClient(place, { lane: "shared" }, (client) => client.send(TEXT)),
   "retry unsent": (place: Place) => byClient(place, { retry: "unsent" }, (client) => client.send(TEXT)),
   "retry idempotent": (place: Place) =>
     byClient(place, { retry: "idempotent", reconnect: RECONNECT }, (client) => client.send(TEXT, { id: TEXT })),
@@ -96,6 +97,9 @@ const ROWS: readonly Row[] = [
   ["retry false", "memory", "before", LOST, "begun 0, done 0"],
   ["retry false", "memory", "during", LOST, "begun 1, done 0"],
   ["retry false", "memory", "after", LOST, "begun 1, done 1"],
+  ["shared memory", "memory", "before", LOST, "begun 0, done 0"],
+  ["shared memory", "memory", "during", LOST, "begun 1, done 0"],
+  ["shared memory", "memory", "after", LOST, "begun 1, done 1"],
   ["retry unsent", "memory", "before", LOST, "begun 0, done 0"],
   ["retry unsent", "memory", "during", LOST, "begun 1, done 0"],
   ["retry unsent", "memory", "after", LOST, "begun 1, done 1"],
