@@ -59,7 +59,10 @@ for (const [by, memory, moment, party, at, noted] of MOMENTS) {
       const posting = sender.call("post", { count: 1 }).catch(() => {});
       await sender.ended;
       await posting;
-      assert.equal(linesOf(log), noted.replaceAll(/\w+/g, "$& a 1"));
+      const written = linesOf(log);
+      // The answer may have been faster than the signal.
+      const isFaster = by === "idempotent" && at === "answered" && written === "posting a 1, accepted a 1";
+      if (!isFaster) assert.equal(written, noted.replaceAll(/\w+/g, "$& a 1"));
 
       const next = await Child.startCompiled(t, programs.sender);
       await next.call("begin", begin);
