@@ -67,9 +67,9 @@ async function prepare(kind: string, path: string): Promise<Readonly<Record<stri
     };
   }
   if (kind === "grpc-js") {
-    const grpc = (await import(new URL("../../bench/peers/grpc.js", import.meta.url).href)).dial(path);
+    const grpc = await (await import(new URL("../../bench/peers/grpc.js", import.meta.url).href)).dial(path);
     return {
-      calls: () => calls(() => grpc.echo(bytes), FEW_CALLS),
+      calls: () => calls(() => grpc.send(bytes), FEW_CALLS),
       items: () => items(grpc.items(FEW_ITEMS)),
     };
   }
