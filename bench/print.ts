@@ -6,7 +6,7 @@ export function printTable(table: Table): string {
     name,
     ...cells.map((rounds, column) => {
       const better = ratio(table, name, column);
-      const brackets = Number.isFinite(better) ? `(${better.toPrecision(2)})` : "";
+      const brackets = Number.isFinite(better) ? `(${better >= 100 ? Math.round(better) : better.toPrecision(2)})` : "";
       return rounds.length === 0 ? "–" : `${formatNumber(median(rounds))} ${brackets.padStart(7)}`;
     }),
   ]);

@@ -18,6 +18,8 @@ export interface Plan {
   readonly measureMs: number;
 }
 
+const WARM_CONNECTIONS = 50;
+
 type Values = Readonly<Record<string, number>>;
 
 /** Runs one workload: every contender at every point, in turns, so that what else the machine does falls on all alike. */
@@ -56,6 +58,7 @@ export class WorkloadRun {
     }
     try {
       for (const [index, point] of this.#workload.points.entries()) {
+        if (point.isFresh) await this.#stopAll();
         for (let round = 0; round < warmRounds + rounds; round++) {
           for (const [name, sides] of this.#sides) {
             const values = await this.#measureOrNote(name, sides, point);
@@ -69,9 +72,14 @@ export class WorkloadRun {
         }
       }
     } finally {
-      for (const pair of this.#pairs.values()) await pair.stop();
+      await this.#stopAll();
     }
     return this.#tables;
+  }
+
+  async #stopAll(): Promise<void> {
+    for (const pair of this.#pairs.values()) await pair.stop();
+    this.#pairs.clear();
   }
 
   #keep(name: string, column: number, values: Values | undefined): void {
@@ -82,12 +90,14 @@ export class WorkloadRun {
     }
   }
 
-  async #measureOrNote(name: string, sides: Sides, { label, task }: Point): Promise<Values | undefined> {
+  async #measureOrNote(name: string, sides: Sides, { label, task, isFresh }: Point): Promise<Values | undefined> {
     const { isOwnServer = false, largestBytes = Number.POSITIVE_INFINITY } = sides;
     if (task.bytes > largestBytes || (isOwnServer && (task.connections > 1 || task.idle > 0))) return undefined;
     if (this.#failed.has(`${name} ${label}`)) return undefined;
     try {
-      return await this.#measure(name, sides, task);
+      const values = await this.#measure(name, sides, task);
+      if (isFresh) await this.#stopAll();
+      return values;
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       this.#failed.add(`${name} ${label}`);
@@ -108,7 +118,6 @@ export class WorkloadRun {
     const { values, cpuUs, messages } = (await pair.askClient({ do: "measure" })) as Measured;
     const after = isOwnServer ? 0 : await pair.askServer("cpu");
     await pair.askClient({ do: "finish" });
-    await this.#release(pair);
     return { ...values, cpuUs: (cpuUs + after - before) / messages };
   }
 
@@ -123,17 +132,11 @@ export class WorkloadRun {
     if (this.#workload.isOnOneCore) pair.pin(true);
     return pair;
   }
-
-  async #release(pair: Pair): Promise<void> {
-    if (!this.#workload.isFresh) return;
-    await pair.stop();
-    this.#pairs.delete(pair.kind);
-  }
 }
 
-/** What the server grows by for each, in bytes: the second time, so that what its code costs is not counted. */
+/** What the server grows by for each, in bytes. Some come before, so that what its code costs is not counted. */
 async function holdConnections(pair: Pair, task: Task): Promise<number> {
-  await pair.askClient({ do: "prepare", task });
+  await pair.askClient({ do: "prepare", task: { ...task, connections: WARM_CONNECTIONS } });
   await pair.askClient({ do: "finish" });
   const before = await pair.askServer("memory");
   await pair.askClient({ do: "prepare", task });

@@ -12,12 +12,12 @@ export interface Workload {
   readonly isOnOneCore?: boolean;
   /** Only messages that are larger than any that comes back. */
   readonly isLarge?: boolean;
-  /** Each measurement has processes of its own: those of the others would keep too much memory. */
-  readonly isFresh?: boolean;
 }
 
 export interface Point {
   readonly label: string;
+  /** Each measurement has processes of its own, and no others are there: all together would take too much memory. */
+  readonly isFresh?: boolean;
   readonly task: Omit<Task, "warmMs" | "measureMs">;
 }
 
@@ -32,6 +32,7 @@ export interface TableKind {
 
 const KIB = 1_024;
 const MIB = 1_048_576;
+const LARGEST_KEPT_MEBIBYTES = 16;
 const SMALL: Point["task"] = {
   kind: "latency",
   bytes: 64,
@@ -49,7 +50,8 @@ function point(label: string | number, task: Partial<Point["task"]>): Point {
 
 const bulk = (mebibytes: number) => {
   const inFlight = Math.min(8, Math.max(1, Math.floor(64 / mebibytes)));
-  return point(`${mebibytes} MiB`, { kind: "rate", bytes: mebibytes * MIB, inFlight });
+  const isFresh = mebibytes > LARGEST_KEPT_MEBIBYTES;
+  return { ...point(`${mebibytes} MiB`, { kind: "rate", bytes: mebibytes * MIB, inFlight }), isFresh };
 };
 
 export const WORKLOADS: readonly Workload[] = [
@@ -99,7 +101,6 @@ export const WORKLOADS: readonly Workload[] = [
     points: [1, 4, 16, 64, 256].map(bulk),
     tables: [{ name: "", value: "gbPerSecond", unit: "GB/s", isLowerBetter: false }],
     isLarge: true,
-    isFresh: true,
   },
   {
     id: "connections",
@@ -119,9 +120,8 @@ export const WORKLOADS: readonly Workload[] = [
     id: "memory",
     title: "Memory of a server for each connection",
     axis: "connections",
-    points: [point(1_000, { kind: "hold", connections: 1_000 })],
+    points: [{ ...point(1_000, { kind: "hold", connections: 1_000 }), isFresh: true }],
     tables: [{ name: "", value: "memoryBytes", unit: "bytes", isLowerBetter: true }],
-    isFresh: true,
   },
   {
     id: "connect",
