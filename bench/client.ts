@@ -28,4 +28,6 @@ process.on("message", async (order: Order) => {
     process.send?.({ error: error instanceof Error ? error.message : String(error) });
   }
 });
+// Whoever has started it may have been killed.
+process.on("disconnect", () => process.exit());
 process.send?.("ready");

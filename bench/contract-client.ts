@@ -88,4 +88,6 @@ async function prepare(kind: string, path: string): Promise<Readonly<Record<stri
 const [kind = "", path = ""] = process.argv.slice(2);
 const runs = await prepare(kind, path);
 process.on("message", async (name) => process.send?.(await runs[String(name)]?.()));
+// Whoever has started it may have been killed.
+process.on("disconnect", () => process.exit());
 process.send?.("ready");

@@ -118,6 +118,7 @@ async function run(): Promise<void> {
     console.log(printMachine(machine));
     console.log(`Medians of ${rounds} alternating rounds; in brackets how many times as good as the first row.\n`);
     await measure(directory, results, plan);
+    if (results.tables.length === 0) throw new Error(`nothing has ${JSON.stringify(only)} in its name`);
     const raw = join(root, "build/bench-results", `${date.replaceAll(/[:.]/g, "-")}.json`);
     write(raw, `${JSON.stringify(results)}\n`);
     console.log(`All results are in ${raw}.`);

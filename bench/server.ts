@@ -16,4 +16,6 @@ process.on("message", async (what) => {
   const { user, system } = process.cpuUsage();
   process.send?.({ result: what === "cpu" ? user + system : await rss() });
 });
+// Whoever has started it may have been killed.
+process.on("disconnect", () => process.exit());
 process.send?.("ready");
