@@ -1,4 +1,4 @@
-import { Client, type DialOptions, dial, EarshotError, type ListenOptions, listen, type Message } from "earshot";
+import { Client, type DialOptions, dial, type ListenOptions, listen, type Message } from "earshot";
 import { dialBaseline, serveBaseline } from "./baseline.js";
 
 /** A client as the workloads use it. */
@@ -56,8 +56,7 @@ export const CONTENDERS: Readonly<Record<string, Contender>> = {
     },
   },
   earshot: earshot("all options as by default"),
-  "earshot, shared memory": { ...earshot('`lane: "shared"`', { lane: "shared" }), isHere: hasLanes },
-  "earshot, socket": { ...earshot('`lane: "socket"`', { lane: "socket" }), isHere: hasLanes },
+  "earshot, shared memory": earshot('the server has `lane: "auto"`, the client all as by default', { lane: "auto" }),
   "earshot, node:net": earshot('`transport: "net"`, as without the addon', { transport: "net" }),
   "earshot, in place": {
     ...earshot('`body: "borrowed"`: its handler is done with a large message when it settles', { body: "borrowed" }),
@@ -75,7 +74,7 @@ export const CONTENDERS: Readonly<Record<string, Contender>> = {
 
 interface Settings {
   readonly transport?: "native" | "net";
-  readonly lane?: "socket" | "shared";
+  readonly lane?: "auto";
   readonly body?: "borrowed";
 }
 
@@ -86,8 +85,8 @@ function earshot(settings: string, { body, ...both }: Settings = {}): Contender 
   return {
     async load() {
       const answer: Answer = (await fromPeers("answer")).answer;
-      const listenOptions: ListenOptions & Settings = { ...LIMITS, ...both, ...(body && { body }) };
-      const dialOptions: DialOptions & Settings = both;
+      const listenOptions: ListenOptions = { ...LIMITS, ...both, ...(body && { body }) };
+      const dialOptions: DialOptions = both;
       return {
         settings: `${settings}; only \`maxMessageBytes\` is larger`,
         async serve(path) {
@@ -122,17 +121,6 @@ function loans(): Contender {
       };
     },
   };
-}
-
-/** Whether this earshot knows the option `lane`: then it refuses what is none. */
-async function hasLanes(): Promise<boolean> {
-  const options: DialOptions & { lane: string } = { lane: "none", reconnect: false };
-  try {
-    await dial("/nonexistent/earshot.sock", options);
-    return false;
-  } catch (error) {
-    return error instanceof EarshotError && error.code === "INVALID_ARGUMENT";
-  }
 }
 
 /** The names of those that can be measured here, of all or of those that are asked for. */

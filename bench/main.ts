@@ -9,6 +9,7 @@ import { measureInterleaving } from "./interleave.js";
 import { LIMITS_SETTINGS, Limits } from "./limits.js";
 import { describeMachine } from "./machine.js";
 import { measureIdleMemory } from "./memory.js";
+import { measureOutbox } from "./outbox.js";
 import { printMachine, printTable } from "./print.js";
 import { report } from "./report.js";
 import { type Results, type Row, type Table, tableOf } from "./results.js";
@@ -62,6 +63,9 @@ async function measure(directory: string, results: Results, plan: Plan): Promise
   if (isWanted("interleaving")) printRow(await measureInterleaving(directory, rounds));
   if (isWanted("contracts")) {
     for (const row of await measureContracts(directory, rounds)) printRow(row);
+  }
+  if (isWanted("outbox")) {
+    for (const row of await measureOutbox(directory, rounds)) printRow(row);
   }
 }
 

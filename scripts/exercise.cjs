@@ -58,6 +58,22 @@ function ask({ listening, near, far }) {
   closeSync(file);
 }
 
+function share({ near }) {
+  const memory = native.makeMemory(65_536);
+  native.addSeals(memory, 2);
+  native.seals(memory);
+  const kept = native.map(memory, 65_536, 8_192);
+  const words = new Int32Array(kept, 0, 64);
+  native.lookAt(near, words, 0, 32);
+  native.watch(near, 1);
+  native.lookSoon(near);
+  native.unmap(native.map(memory, 65_536, 0));
+  native.socketPair(5);
+  refuse(() => native.unmap(new ArrayBuffer(8)));
+  refuse(() => native.lookAt(near, new Int32Array(8), 0, 1));
+  return kept;
+}
+
 function misuse() {
   refuse(() => native.socket("1"));
   refuse(() => native.connect(native.socket(1), Buffer.alloc(200)));
@@ -70,8 +86,8 @@ let turns = 0;
 native.onReady((fd, events) => {
   if (++turns > 20) for (const pair of pairs) native.watch(pair.near, 0);
   else if (events === 1) native.read(fd, Buffer.alloc(8));
-  return turns % 3 !== 0;
-});
+  return turns % 3 === 0 ? 0 : turns % 3 === 1 ? -1 : 20;
+}, Buffer.alloc(64));
 const pairs = ["a", "b"].map(connect);
 for (const pair of pairs) {
   exchange(pair);
@@ -79,6 +95,8 @@ for (const pair of pairs) {
   native.watch(pair.near, 3);
 }
 misuse();
+native.unmap(share(pairs[0]));
+share(pairs[1]);
 native.shutdown(pairs[0].far);
 // What is left open is the addon's to close.
 native.close(pairs[1].far);

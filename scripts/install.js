@@ -1,22 +1,31 @@
 // Builds the native addon where no prebuilt one fits. Without a compiler earshot works all the same, over node:net.
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { delimiter, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 
 const require = createRequire(import.meta.url);
+const root = fileURLToPath(new URL("..", import.meta.url));
 
 /** What node-gyp needs; one of each. */
 const TOOLS = [["cc", "gcc", "clang"], ["c++", "g++", "clang++"], ["make"], ["python3", "python"]];
 
+/** In a process of its own: who has loaded an addon that does not do is stuck with it. */
+const LOAD = `
+try {
+  console.log(require("node-gyp-build")(process.cwd()).version);
+} catch (error) {
+  console.log(error.message);
+}`;
+
 /** Why the addon does not load, if so. */
 function failure() {
-  try {
-    require("node-gyp-build")(new URL("..", import.meta.url).pathname);
-    return undefined;
-  } catch (error) {
-    return error.message;
-  }
+  const { stdout } = spawnSync(process.execPath, ["-e", LOAD], { cwd: root, encoding: "utf8" });
+  const answer = stdout.trim();
+  const source = readFileSync(join(root, "src/native/earshot.c"), "utf8");
+  if (source.includes(`\n#define ADDON_VERSION ${answer}\n`)) return undefined;
+  return /^(\d+|undefined)$/.test(answer) ? "what is there was built for another version" : answer;
 }
 
 function isInstalled(name) {
@@ -35,7 +44,9 @@ function install() {
   const { npm_config_build_from_source: fromSource } = process.env;
   if (fromSource !== "true" && failure() === undefined) return undefined;
   const args = [require.resolve("node-gyp-build/bin.js")];
-  const { status, stderr } = spawnSync(process.execPath, args, { env: environment(), encoding: "utf8" });
+  // Whatever is there does not do.
+  const env = { ...environment(), npm_config_build_from_source: "true" };
+  const { status, stderr } = spawnSync(process.execPath, args, { env, encoding: "utf8" });
   if (status === 0) return failure();
   const missing = TOOLS.filter((names) => !names.some(isInstalled)).map(([name]) => name);
   if (missing.length > 0) return `${missing.join(", ")} ${missing.length === 1 ? "is" : "are"} missing`;

@@ -18,26 +18,20 @@ export { type Allow, anyUser, groups, sameUser, users } from "./peer/allow.js";
 export type { BroadcastOptions } from "./peer/broadcast-options.js";
 export type { Chunks } from "./peer/chunks.js";
 export { Client, type Pong } from "./peer/client.js";
-export type { ClientState, ReconnectOptions, Retry } from "./peer/client-state.js";
+export type { ClientState, Closed, Connecting, Open, ReconnectOptions, Retry, Waiting } from "./peer/client-state.js";
 export { Context, type Peer } from "./peer/context.js";
 export type { DeduplicateOptions, Deduplicator, Recorded } from "./peer/deduplication.js";
 export { type DialOptions, dial } from "./peer/dial.js";
 export type { Duplex } from "./peer/duplex.js";
 export { type Answer, type Examination, type ExamineOptions, examine } from "./peer/examine.js";
+export type { FullReply, Handler, Reply, StreamHandler } from "./peer/handler.js";
+export type { ListenOptions, StreamListenOptions } from "./peer/listen-options.js";
 export type { MetaOptions } from "./peer/meta.js";
-export type { App, CloseOptions, Logger, Spin } from "./peer/options.js";
+export type { App, CloseOptions, Logger, Spin, SpinLimit } from "./peer/options.js";
 export type { WaitOptions } from "./peer/pending.js";
 export type { OpenOptions, SendOptions, StreamSendOptions } from "./peer/send-options.js";
-export {
-  type FullReply,
-  type Handler,
-  type ListenOptions,
-  listen,
-  type Reply,
-  Server,
-  type StreamHandler,
-  type StreamListenOptions,
-} from "./peer/server.js";
+export { listen, Server } from "./peer/server.js";
+export type { SharedOptions } from "./peer/shared-options.js";
 export type { StartOptions } from "./peer/start-options.js";
 export { StreamedMessage } from "./peer/streamed-message.js";
 export type { SlowPolicy } from "./peer/subscriber.js";
@@ -50,3 +44,4 @@ export type { ProcessFacts } from "./transport/process.js";
 export { bindSocketFile, type SocketFile, type SocketFileOptions } from "./transport/socket-file.js";
 export type { SystemFacts } from "./transport/system.js";
 export type { AppInfo } from "./wire/hello.js";
+export type { Headers } from "./wire/meta.js";

@@ -38,16 +38,21 @@ export class Caller {
   unary(plan: Plan, input: unknown, options: CallOptions | undefined): Promise<unknown> {
     return new Promise((resolve, reject) => {
       plan.unary ??= { ...plan.origin, read: (message) => this.output(plan, message) };
-      const retry = options?.retry ?? this.client.retry;
+      const retry = options?.retry ?? this.client.sender.retry;
       if (retry !== false || options?.id !== undefined) {
         const body = this.encode(plan, input, options);
         // Its headers are in the call itself.
-        this.client.persist(plan.unary, body, { ...this.limits(options), id: options?.id, retry }, { resolve, reject });
+        this.client.sender.persist(
+          plan.unary,
+          body,
+          { ...this.limits(options), id: options?.id, retry },
+          { resolve, reject },
+        );
         return;
       }
       const pending = new Pending(plan.unary, this.encode(plan, input, options, true), resolve, reject);
       pending.lender = this.#writer;
-      this.client.begin(pending, this.limits(options));
+      this.client.sender.begin(pending, this.limits(options));
     });
   }
 

@@ -31,7 +31,7 @@ export class ClientStream implements RecordSource<unknown> {
     const plan = this.#plan;
     const head = caller.encode(plan, this.#input, this.#options);
     const limits = caller.limits(this.#options);
-    const pending = caller.client.exchange(plan.origin, plan.accepts ? undefined : head, limits);
+    const pending = caller.client.sender.exchange(plan.origin, plan.accepts ? undefined : head, limits);
     this.#pending = pending;
     if (plan.accepts) {
       pending.writer?.write(head);

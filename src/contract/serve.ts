@@ -1,6 +1,7 @@
 import { EarshotError } from "../errors.js";
+import type { ListenOptions } from "../peer/listen-options.js";
 import { checkLogger, LISTEN_DEFAULTS } from "../peer/options.js";
-import { type ListenOptions, listen, type Server } from "../peer/server.js";
+import { listen, type Server } from "../peer/server.js";
 import { CODEC_NAMES } from "./codecs.js";
 import { aboutOf, type Contract } from "./contract.js";
 import { describeContract, type ToJsonSchema } from "./describe.js";

@@ -14,7 +14,7 @@ export async function upload(
   options: CallOptions | undefined,
 ): Promise<unknown> {
   const head = caller.encode(plan, input, options);
-  const pending = caller.client.exchange(plan.origin, undefined, caller.limits(options));
+  const pending = caller.client.sender.exchange(plan.origin, undefined, caller.limits(options));
   pending.writer?.write(head);
   let sending: Sending | undefined;
   try {

@@ -2,6 +2,8 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
+/** Of `earshot.c`: one that was built from another does other things than are declared here. To be raised with these. */
+const ADDON_VERSION = 1;
 /** `read`, `write`, `accept` and `lock` answer with this, or `false`, where they would have to wait. */
 export const WOULD_BLOCK = -1;
 /** What the callback of `onReady` returns to be called again at once. */
@@ -9,9 +11,15 @@ export const AT_ONCE = -1;
 /** What `watch` takes and `onReady` brings, as libuv numbers them. */
 export const READABLE = 1;
 export const WRITABLE = 2;
+/** The other side is gone, or has at least ended its direction; for who does not read. */
+export const DISCONNECT = 4;
+/** What `onReady` brings of a descriptor with `lookAt`: to look now, and that nobody looks any more. */
+export const LOOK = 8;
+export const OVER = 16;
 /** The kinds of socket, socket(2). */
 export const SOCK_STREAM = 1;
 export const SOCK_DGRAM = 2;
+export const SOCK_SEQPACKET = 5;
 /** Options that `socketOption` reads, socket(7). */
 export const SO_TYPE = 3;
 export const SO_ACCEPTCONN = 30;
@@ -19,6 +27,10 @@ export const SO_DOMAIN = 39;
 export const AF_UNIX = 1;
 /** How many descriptors Linux takes in one message: SCM_MAX_FD, unix(7). */
 export const MAX_DESCRIPTORS = 253;
+/** What nobody can do to memory any more, fcntl(2): add seals, make it smaller, make it larger. */
+export const F_SEAL_SEAL = 1;
+export const F_SEAL_SHRINK = 2;
+export const F_SEAL_GROW = 4;
 /** How many chunks one `write` looks at. */
 export const MAX_CHUNKS = 128;
 
@@ -28,6 +40,7 @@ export const MAX_CHUNKS = 128;
  * `peerPidfd`, `takeDescriptors`) are closed by `close`, or when the thread ends.
  */
 export interface Native {
+  readonly version: number;
   socket(type: number): number;
   /** @param address a path, or an abstract name behind a NUL */
   bind(fd: number, address: Uint8Array): void;
@@ -65,7 +78,7 @@ export interface Native {
    * `count` is `WOULD_BLOCK`, and an error that it found is thrown by the next `read`.
    */
   onReady(callback: (fd: number, events: number, idleUs: number, count: number) => number, buffer: Uint8Array): void;
-  /** @param events `READABLE`, `WRITABLE`, both, or 0 for no more */
+  /** @param events `READABLE`, `WRITABLE` and `DISCONNECT`, added, or 0 for no more */
   watch(fd: number, events: number): void;
   close(fd: number): void;
   /** From now on somebody else closes it. */
@@ -90,6 +103,28 @@ export interface Native {
   peerGroups(fd: number): number[];
   /** A descriptor of that very process, whatever becomes of its number. SO_PEERPIDFD, Linux 6.5. */
   peerPidfd(fd: number): number;
+  /** Two sockets, connected to each other. */
+  socketPair(type: number): [number, number];
+  /** Memory as a file, memfd_create(2), all of it there and zero. */
+  makeMemory(bytes: number): number;
+  addSeals(fd: number, seals: number): void;
+  /** Fails for what is no memory. */
+  seals(fd: number): number;
+  /**
+   * The first bytes of such a file, in whole pages, shared with whoever else maps them, and private bytes behind them. It stays
+   * when the descriptor is closed, until `unmap` or until nobody knows it any more.
+   */
+  map(fd: number, sharedBytes: number, privateBytes: number): ArrayBuffer;
+  /** Views of it have no bytes from then on. */
+  unmap(memory: ArrayBuffer): void;
+  /**
+   * From now on, what is looked for of a watched descriptor is not what comes on it, but whether two words of mapped memory
+   * differ. Its `onReady` is called with the events of the descriptor, with `LOOK` when they do, or with `OVER` when it has been
+   * looked for in vain: then it has to make sure by itself that it is woken, and return 0, or `AT_ONCE`.
+   */
+  lookAt(fd: number, words: Int32Array, first: number, second: number): void;
+  /** Calls `onReady` with `LOOK` in a turn of its own. */
+  lookSoon(fd: number): void;
 }
 
 /** Why there is no addon: it was never built, or it is there and does not load. */
@@ -121,9 +156,15 @@ export function loadNative(): Loaded {
     return { missing: { reason: "not built", text, cause } };
   }
   try {
-    return { native: require(path) as Native };
+    const native = require(path) as Native;
+    if (native.version === ADDON_VERSION) return { native };
+    return failed(`${path} was built for another version of earshot`);
   } catch (cause) {
-    const fact = cause instanceof Error ? cause.message : String(cause);
-    return { missing: { reason: "failed to load", text: `the native addon does not load: ${fact}`, cause } };
+    return failed(cause instanceof Error ? cause.message : String(cause), cause);
   }
+}
+
+function failed(fact: string, cause?: unknown): Loaded {
+  const text = `the native addon does not load: ${fact}; \`npm rebuild earshot\` builds it anew`;
+  return { missing: { reason: "failed to load", text, cause } };
 }

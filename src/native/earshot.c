@@ -14,13 +14,16 @@
 #include <node_api.h>
 #include <poll.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -35,6 +38,11 @@
 #endif
 #ifndef SCM_PIDFD
 #define SCM_PIDFD 4
+#endif
+
+/* <linux/memfd.h> of older systems lacks it: Linux 6.3. */
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 8U
 #endif
 
 /* musl's own refuses more than 252 descriptors; on 64 bits its structures are the kernel's. */
@@ -52,7 +60,20 @@
 #define AT_ONCE (-1)
 /* How long one event may go on bringing more before timers have their turn. */
 #define MAX_RUN_NS 500000
+/* How often memory is looked at before others may have the processor: a microsecond or two. */
+#define LOOKS_AT_ONCE 64
+/* And at first: the other side, if it is awake as well, answers in a few microseconds. */
+#define LOOKS_AT_FIRST 128
+/* Told to the owner of words: to look now; and that nobody looks any more. */
+#define LOOK 8
+#define OVER 16
 #define MAX_ARGS 4
+/* `binding.ts` takes no other: to be raised there, too, with whatever it declares. */
+#ifndef ADDON_VERSION
+#define ADDON_VERSION 1
+#endif
+
+struct mapping;
 
 struct instance {
   napi_env env;
@@ -68,6 +89,18 @@ struct instance {
   napi_async_cleanup_hook_handle ending;
   int received[MAX_DESCRIPTORS];
   int received_count;
+  /* Memory that is mapped now. */
+  struct mapping *mappings;
+  /* Runs while there is somebody in `soon`. */
+  uv_idle_t idle;
+  bool has_idle;
+  struct handle *soon;
+};
+
+/* Two words that another process may change: there is something to read when they differ. */
+struct words {
+  struct mapping *mapping;
+  const _Atomic uint32_t *first, *second;
 };
 
 struct handle {
@@ -81,6 +114,19 @@ struct handle {
   int error;
   /* When its owner was last done with it, by uv_hrtime. */
   uint64_t idle_since;
+  /* Instead of what comes on the descriptor, where there is a mapping. */
+  struct words words;
+  bool is_soon;
+  struct handle *next_soon;
+};
+
+/* Memory shared with another process, and private memory behind it: one ArrayBuffer. */
+struct mapping {
+  struct instance *instance;
+  struct mapping *next;
+  /* NULL when it is not mapped any more. */
+  void *start;
+  size_t length;
 };
 
 /* ---- errors and values ---- */
@@ -151,8 +197,17 @@ static struct handle *find(struct instance *instance, int descriptor) {
 
 static void on_closed(uv_handle_t *poll);
 
+static void forget_soon(struct handle *handle) {
+  if (!handle->is_soon) return;
+  struct handle **place = &handle->instance->soon;
+  while (*place != handle) place = &(*place)->next_soon;
+  *place = handle->next_soon;
+  handle->is_soon = false;
+}
+
 /* Takes a descriptor out of the table, and stops watching it. */
 static void untrack(struct handle *handle) {
+  forget_soon(handle);
   handle->instance->handles[handle->descriptor] = NULL;
   handle->is_closed = true;
   if (!handle->has_poll) {
@@ -212,13 +267,25 @@ static void close_handle(struct handle *handle) {
   close(descriptor);
 }
 
+static void on_idle_closed(uv_handle_t *idle) {
+  struct instance *instance = idle->data;
+  instance->closing--;
+  finish_if_ended(instance);
+}
+
 static void on_teardown(napi_async_cleanup_hook_handle hook, void *data) {
   struct instance *instance = data;
   instance->ending = hook;
+  if (instance->has_idle) {
+    instance->closing++;
+    uv_close((uv_handle_t *)&instance->idle, on_idle_closed);
+  }
   for (int descriptor = 0; descriptor < instance->capacity; descriptor++) {
     if (instance->handles[descriptor] != NULL) close_handle(instance->handles[descriptor]);
   }
   if (instance->on_ready != NULL) napi_delete_reference(instance->env, instance->on_ready);
+  /* What is mapped is unmapped with its ArrayBuffer, which the environment lets go of by itself. */
+  for (struct mapping *mapping = instance->mappings; mapping != NULL; mapping = mapping->next) mapping->instance = NULL;
   if (instance->look_buffer != NULL) napi_delete_reference(instance->env, instance->look_buffer);
   finish_if_ended(instance);
 }
@@ -538,11 +605,18 @@ static bool find_look_buffer(struct instance *instance, struct iovec *buffer) {
   return is_found;
 }
 
+/* Lets the other side, or whoever else can, have the processor; returns whether the event loop has anything else to do. */
+static bool give_way(struct handle *handle) {
+  struct pollfd loop = {.fd = uv_backend_fd(handle->poll.loop), .events = POLLIN};
+  sched_yield();
+  return poll(&loop, 1, 0) != 0;
+}
+
 /*
- * Waits awake until something has come, and reads it. Gives the processor to whoever else can use it, as the other side
- * may, and comes back at once when the event loop has anything else to do. Returns whether the owner is to be told.
+ * Waits awake until something has come, and reads it. Comes back at once when the event loop has anything else to do.
+ * Returns whether the owner is to be told.
  */
-static bool look(struct handle *handle, uint64_t until, int *count) {
+static bool look_at_socket(struct handle *handle, uint64_t until, int *count) {
   struct instance *instance = handle->instance;
   struct pollfd loop = {.fd = uv_backend_fd(handle->poll.loop), .events = POLLIN};
   struct iovec buffer;
@@ -558,6 +632,80 @@ static bool look(struct handle *handle, uint64_t until, int *count) {
   return false;
 }
 
+static bool differ(const struct words *words) {
+  return atomic_load_explicit(words->first, memory_order_acquire) !=
+         atomic_load_explicit(words->second, memory_order_relaxed);
+}
+
+static void relax(void) {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
+
+/* The same for memory: most looks cost no system call. */
+static bool look_at_words(struct handle *handle, uint64_t until) {
+  if (uv_backend_timeout(handle->poll.loop) == 0) return differ(&handle->words);
+  int looks = LOOKS_AT_FIRST;
+  do {
+    for (int turn = 0; turn < looks; turn++) {
+      if (differ(&handle->words)) return true;
+      relax();
+    }
+    if (give_way(handle)) return differ(&handle->words);
+    looks = LOOKS_AT_ONCE;
+  } while (uv_hrtime() < until);
+  return false;
+}
+
+static void on_idle(uv_idle_t *idle);
+
+/* Behind all others. */
+static void call_soon(struct handle *handle) {
+  struct instance *instance = handle->instance;
+  if (handle->is_soon || !instance->has_idle) return;
+  if (instance->soon == NULL) uv_idle_start(&instance->idle, on_idle);
+  struct handle **place = &instance->soon;
+  while (*place != NULL) place = &(*place)->next_soon;
+  *place = handle;
+  handle->next_soon = NULL;
+  handle->is_soon = true;
+}
+
+/*
+ * Calls the owner of words as long as it finds something. It is told when nobody looks any more, so that it can ask the
+ * other side to be woken; and it has its next turn when everything else has had one.
+ */
+static void run_words(struct handle *handle, int events) {
+  struct instance *instance = handle->instance;
+  uint64_t now = uv_hrtime();
+  uint64_t end = now + MAX_RUN_NS;
+  for (;;) {
+    int next = call_ready(instance, handle->descriptor, events, (now - handle->idle_since) / 1e3, WOULD_BLOCK);
+    if (handle->is_closed) return;
+    now = uv_hrtime();
+    if (events != OVER) handle->idle_since = now;
+    if (next == 0) return;
+    if (now >= end) break;
+    events = LOOK;
+    if (next != AT_ONCE && handle->words.mapping != NULL) {
+      if (!look_at_words(handle, now + (uint64_t)next * 1000)) events = OVER;
+      now = uv_hrtime();
+    }
+  }
+  call_soon(handle);
+}
+
+static void on_idle(uv_idle_t *idle) {
+  struct instance *instance = idle->data;
+  struct handle *handle = instance->soon;
+  if (handle != NULL) forget_soon(handle);
+  if (instance->soon == NULL) uv_idle_stop(idle);
+  if (handle != NULL) run_words(handle, LOOK);
+}
+
 static void on_poll(uv_poll_t *poller, int status, int events) {
   struct handle *handle = poller->data;
   struct instance *instance = handle->instance;
@@ -565,6 +713,10 @@ static void on_poll(uv_poll_t *poller, int status, int events) {
   if (status < 0) {
     events = 0;
     handle->is_watched_for_reading = false;
+  }
+  if (handle->words.mapping != NULL) {
+    run_words(handle, events);
+    return;
   }
   int count = WOULD_BLOCK;
   uint64_t now = uv_hrtime();
@@ -578,7 +730,7 @@ static void on_poll(uv_poll_t *poller, int status, int events) {
     if (next == AT_ONCE) continue;
     now = handle->idle_since = uv_hrtime();
     /* Timers and all others have their turn now and then, however much there is to find. */
-    if (now >= end || !look(handle, now + (uint64_t)next * 1000, &count)) return;
+    if (now >= end || !look_at_socket(handle, now + (uint64_t)next * 1000, &count)) return;
     turn = 0;
     now = uv_hrtime();
   }
@@ -610,8 +762,8 @@ static napi_value watch(napi_env env, napi_callback_info info) {
   if (!read_arguments(env, info, args, &instance)) return NULL;
   struct handle *handle = read_handle(env, instance, args[0], "epoll_ctl");
   if (handle == NULL || !read_int(env, args[1], &events)) return NULL;
-  if (instance->on_ready == NULL || (events & ~(UV_READABLE | UV_WRITABLE)) != 0) {
-    return throw_argument(env, "events are 1, 2 or 3, and onReady comes first");
+  if (instance->on_ready == NULL || (events & ~(UV_READABLE | UV_WRITABLE | UV_DISCONNECT)) != 0) {
+    return throw_argument(env, "events are 0 to 7, and onReady comes first");
   }
   int status = 0;
   if (!handle->has_poll) {
@@ -625,6 +777,48 @@ static napi_value watch(napi_env env, napi_callback_info info) {
   handle->is_watched_for_reading = (events & UV_READABLE) != 0;
   status = events == 0 ? uv_poll_stop(&handle->poll) : uv_poll_start(&handle->poll, events, on_poll);
   return status == 0 ? NULL : throw_system(env, "epoll_ctl", -status);
+}
+
+static napi_value look_at(napi_env env, napi_callback_info info) {
+  napi_value args[MAX_ARGS];
+  struct instance *instance;
+  int first, second;
+  napi_typedarray_type type;
+  size_t length;
+  void *data;
+  if (!read_arguments(env, info, args, &instance)) return NULL;
+  struct handle *handle = read_handle(env, instance, args[0], "lookAt");
+  if (handle == NULL || !read_int(env, args[2], &first) || !read_int(env, args[3], &second)) return NULL;
+  if (napi_get_typedarray_info(env, args[1], &type, &length, &data, NULL, NULL) != napi_ok || type != napi_int32_array ||
+      first < 0 || second < 0 || (size_t)first >= length || (size_t)second >= length) {
+    return throw_argument(env, "an Int32Array and two of its words are needed");
+  }
+  const char *words = data;
+  struct mapping *mapping = instance->mappings;
+  while (mapping != NULL && (words < (char *)mapping->start || words >= (char *)mapping->start + mapping->length)) {
+    mapping = mapping->next;
+  }
+  if (mapping == NULL) return throw_system(env, "lookAt", EINVAL);
+  handle->words.mapping = mapping;
+  handle->words.first = (const _Atomic uint32_t *)data + first;
+  handle->words.second = (const _Atomic uint32_t *)data + second;
+  return NULL;
+}
+
+static napi_value look_soon(napi_env env, napi_callback_info info) {
+  napi_value args[MAX_ARGS];
+  struct instance *instance;
+  if (!read_arguments(env, info, args, &instance)) return NULL;
+  struct handle *handle = read_handle(env, instance, args[0], "lookSoon");
+  if (handle == NULL) return NULL;
+  if (instance->on_ready == NULL || !handle->has_poll) return throw_argument(env, "watch comes first");
+  if (!instance->has_idle) {
+    uv_idle_init(handle->poll.loop, &instance->idle);
+    instance->idle.data = instance;
+    instance->has_idle = true;
+  }
+  call_soon(handle);
+  return NULL;
 }
 
 /* ---- descriptors ---- */
@@ -789,14 +983,173 @@ static napi_value peer_pidfd(napi_env env, napi_callback_info info) {
   return track_result(env, instance, pidfd, "getsockopt");
 }
 
+/* ---- memory that processes share ---- */
+
+/* All of it is there at once: memory that the system does not have later on would be a SIGBUS. */
+static napi_value make_memory(napi_env env, napi_callback_info info) {
+  napi_value args[MAX_ARGS];
+  struct instance *instance;
+  int bytes;
+  if (!read_arguments(env, info, args, &instance) || !read_int(env, args[0], &bytes)) return NULL;
+  int descriptor = memfd_create("earshot", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
+  if (descriptor < 0 && errno == EINVAL) descriptor = memfd_create("earshot", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (descriptor < 0) return throw_system(env, "memfd_create", errno);
+  int status = ftruncate(descriptor, bytes);
+  if (status == 0) {
+    do status = fallocate(descriptor, 0, 0, bytes);
+    while (status < 0 && errno == EINTR);
+  }
+  if (status < 0) {
+    int error = errno;
+    close(descriptor);
+    return throw_system(env, "fallocate", error);
+  }
+  return track_result(env, instance, descriptor, "memfd_create");
+}
+
+static napi_value add_seals(napi_env env, napi_callback_info info) {
+  napi_value args[MAX_ARGS];
+  struct instance *instance;
+  int descriptor, seals;
+  if (!read_arguments(env, info, args, &instance)) return NULL;
+  if (!read_int(env, args[0], &descriptor) || !read_int(env, args[1], &seals)) return NULL;
+  return fcntl(descriptor, F_ADD_SEALS, seals) < 0 ? throw_system(env, "fcntl", errno) : NULL;
+}
+
+static napi_value get_seals(napi_env env, napi_callback_info info) {
+  napi_value args[MAX_ARGS];
+  struct instance *instance;
+  int descriptor;
+  if (!read_arguments(env, info, args, &instance) || !read_int(env, args[0], &descriptor)) return NULL;
+  int seals = fcntl(descriptor, F_GET_SEALS);
+  return seals < 0 ? throw_system(env, "fcntl", errno) : from_int(env, seals);
+}
+
+static void forget_words(struct instance *instance, struct mapping *mapping) {
+  for (int descriptor = 0; descriptor < instance->capacity; descriptor++) {
+    struct handle *handle = instance->handles[descriptor];
+    if (handle != NULL && handle->words.mapping == mapping) handle->words.mapping = NULL;
+  }
+}
+
+static void unmap(struct mapping *mapping) {
+  if (mapping->start == NULL) return;
+  if (mapping->instance != NULL) forget_words(mapping->instance, mapping);
+  munmap(mapping->start, mapping->length);
+  mapping->start = NULL;
+  if (mapping->instance == NULL) return;
+  struct mapping **place = &mapping->instance->mappings;
+  while (*place != mapping) place = &(*place)->next;
+  *place = mapping->next;
+}
+
+static void on_collected(napi_env env, void *data, void *hint) {
+  (void)env;
+  (void)data;
+  unmap(hint);
+  free(hint);
+}
+
+/* Private memory, and the file's in its place at the beginning: `start` is NULL, and errno says why, if it fails. */
+static void *map_both(int descriptor, size_t shared, size_t length) {
+  void *start = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (start == MAP_FAILED) return NULL;
+  int flags = MAP_SHARED | MAP_FIXED | MAP_POPULATE;
+  if (mmap(start, shared, PROT_READ | PROT_WRITE, flags, descriptor, 0) != MAP_FAILED) return start;
+  int error = errno;
+  munmap(start, length);
+  errno = error;
+  return NULL;
+}
+
+static napi_value map_memory(napi_env env, napi_callback_info info) {
+  napi_value args[MAX_ARGS], buffer;
+  struct instance *instance;
+  int descriptor, shared, own;
+  if (!read_arguments(env, info, args, &instance) || !read_int(env, args[0], &descriptor)) return NULL;
+  if (!read_int(env, args[1], &shared) || !read_int(env, args[2], &own)) return NULL;
+  if (shared <= 0 || shared % sysconf(_SC_PAGESIZE) != 0 || own < 0) {
+    return throw_argument(env, "shared memory is whole pages");
+  }
+  /* What is mapped and not there is a SIGBUS for who looks at it. */
+  struct stat file;
+  if (fstat(descriptor, &file) < 0) return throw_system(env, "fstat", errno);
+  if (file.st_size < shared) return throw_system(env, "mmap", EINVAL);
+  struct mapping *mapping = calloc(1, sizeof *mapping);
+  if (mapping == NULL) return throw_system(env, "mmap", ENOMEM);
+  mapping->length = (size_t)shared + (size_t)own;
+  mapping->start = map_both(descriptor, (size_t)shared, mapping->length);
+  if (mapping->start == NULL) {
+    int error = errno;
+    free(mapping);
+    return throw_system(env, "mmap", error);
+  }
+  mapping->instance = instance;
+  mapping->next = instance->mappings;
+  instance->mappings = mapping;
+  napi_status status = napi_create_external_arraybuffer(env, mapping->start, mapping->length, on_collected, mapping, &buffer);
+  if (status == napi_ok) return buffer;
+  unmap(mapping);
+  free(mapping);
+  /* Some embedders keep all memory of V8 in one place. */
+  return throw_system(env, "mmap", status == napi_no_external_buffers_allowed ? ENOTSUP : ENOMEM);
+}
+
+static napi_value unmap_memory(napi_env env, napi_callback_info info) {
+  napi_value args[MAX_ARGS];
+  struct instance *instance;
+  void *start;
+  size_t length;
+  if (!read_arguments(env, info, args, &instance)) return NULL;
+  if (napi_get_arraybuffer_info(env, args[0], &start, &length) != napi_ok) {
+    return throw_argument(env, "an ArrayBuffer is needed");
+  }
+  struct mapping *mapping = instance->mappings;
+  while (mapping != NULL && mapping->start != start) mapping = mapping->next;
+  if (mapping == NULL) return throw_system(env, "munmap", EINVAL);
+  /* First nobody can look any more; then it goes. */
+  if (napi_detach_arraybuffer(env, args[0]) != napi_ok) return throw_system(env, "munmap", EBUSY);
+  unmap(mapping);
+  return NULL;
+}
+
+static napi_value make_socket_pair(napi_env env, napi_callback_info info) {
+  napi_value args[MAX_ARGS], list;
+  struct instance *instance;
+  int type, pair[2];
+  if (!read_arguments(env, info, args, &instance) || !read_int(env, args[0], &type)) return NULL;
+  if (napi_create_array_with_length(env, 2, &list) != napi_ok) return NULL;
+  if (socketpair(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) < 0) {
+    return throw_system(env, "socketpair", errno);
+  }
+  int error = track(instance, pair[0]);
+  if (error != 0) close(pair[1]);
+  else {
+    error = track(instance, pair[1]);
+    if (error != 0) close_handle(find(instance, pair[0]));
+  }
+  if (error != 0) return throw_system(env, "socketpair", error);
+  for (uint32_t index = 0; index < 2; index++) {
+    napi_value item = from_int(env, pair[index]);
+    if (item == NULL || napi_set_element(env, list, index, item) != napi_ok) return NULL;
+  }
+  return list;
+}
+
 /* ---- the module ---- */
 
 NAPI_MODULE_INIT() {
   struct instance *instance = calloc(1, sizeof *instance);
   if (instance == NULL) return throw_system(env, "malloc", ENOMEM);
   instance->env = env;
+  napi_value version = NULL;
+  if (napi_create_int32(env, ADDON_VERSION, &version) != napi_ok) {
+    free(instance);
+    return throw_argument(env, "the module cannot be set up");
+  }
 #define FUNCTION(name, function) {name, NULL, function, NULL, NULL, NULL, napi_enumerable, instance}
-  const napi_property_descriptor functions[] = {
+  const napi_property_descriptor properties[] = {
+      {"version", NULL, NULL, NULL, NULL, version, napi_enumerable, NULL},
       FUNCTION("socket", make_socket),
       FUNCTION("bind", bind_socket),
       FUNCTION("listen", listen_socket),
@@ -822,8 +1175,16 @@ NAPI_MODULE_INIT() {
       FUNCTION("peerCredentials", peer_credentials),
       FUNCTION("peerGroups", peer_groups),
       FUNCTION("peerPidfd", peer_pidfd),
+      FUNCTION("socketPair", make_socket_pair),
+      FUNCTION("makeMemory", make_memory),
+      FUNCTION("addSeals", add_seals),
+      FUNCTION("seals", get_seals),
+      FUNCTION("map", map_memory),
+      FUNCTION("lookAt", look_at),
+      FUNCTION("lookSoon", look_soon),
+      FUNCTION("unmap", unmap_memory),
   };
-  if (napi_define_properties(env, exports, sizeof functions / sizeof *functions, functions) != napi_ok ||
+  if (napi_define_properties(env, exports, sizeof properties / sizeof *properties, properties) != napi_ok ||
       napi_add_async_cleanup_hook(env, on_teardown, instance, NULL) != napi_ok) {
     free(instance);
     return throw_argument(env, "the module cannot be set up");

@@ -20,12 +20,3 @@ export const SYSTEM_CLOCK: Clock = {
   },
   random: () => Math.random(),
 };
-
-/** Full jitter: anything from nothing to the step's length, which doubles from attempt to attempt. */
-export function backoffMs(
-  attempt: number,
-  { minDelayMs, maxDelayMs }: { readonly minDelayMs: number; readonly maxDelayMs: number },
-  random: () => number,
-): number {
-  return random() * Math.min(maxDelayMs, minDelayMs * 2 ** Math.min(Math.max(attempt - 1, 0), 50));
-}

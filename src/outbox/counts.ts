@@ -4,9 +4,11 @@ import type { Table } from "./lmdb.js";
 export interface Counts {
   /** Messages that are neither delivered nor dead. */
   readonly pending: number;
+  /** What they take. */
   readonly pendingBytes: number;
   /** Dead letters. */
   readonly dead: number;
+  /** What they take. */
   readonly deadBytes: number;
 }
 

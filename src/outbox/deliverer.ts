@@ -1,7 +1,8 @@
 import { EarshotError } from "../errors.js";
-import { backoffMs, type Clock } from "./clock.js";
+import { delayAfter } from "../peer/backoff.js";
+import type { Clock } from "./clock.js";
 import type { Events } from "./events.js";
-import { expiry, type Failure, failureAfter, judge, retryAfterOf, toError, type Verdict } from "./failure.js";
+import { expiry, failureAfter, judge, toError, type Verdict } from "./failure.js";
 import type { Journal } from "./journal.js";
 import type { WorkOptions } from "./options.js";
 import { deadAfter, type Outcome, recordAll } from "./outcomes.js";
@@ -185,19 +186,18 @@ export class Deliverer {
     const isOwn = verdict !== "lost" || task.before?.isSuspect === true;
     const isOver = verdict === "dead" || (isOwn && failure.attempts >= this.#options.maxAttempts);
     if (isOver) this.#settle(deadAfter(task, failure, now));
-    else this.#settle({ is: "failed", task, failure, retryInMs: this.#delay(failure) });
+    else this.#settle({ is: "failed", task, failure, retryInMs: this.#pause(failure.attempts) });
   }
 
-  #delay(failure: Failure): number {
-    return backoffMs(failure.attempts, this.#options.retry, () => this.#clock.random());
+  #pause(failures: number, atLeastMs?: number): number {
+    return delayAfter(failures, this.#options.retry, () => this.#clock.random(), atLeastMs);
   }
 
   /** Nothing is wrong with the message: it is the first one when the server is back. */
   #onAway(task: Task, error: EarshotError): void {
     this.#tasks.again(task.sequence);
     if (this.#state.is !== "working") return;
-    const backoff = backoffMs(++this.#outages, this.#options.retry, () => this.#clock.random());
-    const retryInMs = Math.max(backoff, retryAfterOf(error));
+    const retryInMs = this.#pause(++this.#outages, error.retryAfterMs);
     const cancel = this.#clock.after(retryInMs, () => this.#goOn());
     this.#state = { is: "away", cancel };
     this.#events.emit("away", { error, retryInMs });

@@ -4,24 +4,34 @@ import { type DialOptions, dial } from "../peer/dial.js";
 import type { KeptMessage } from "./record.js";
 import type { Way } from "./way.js";
 
-/** Over one connection, which is made when there is something to deliver, and made anew when it is lost. */
+/** Over one connection at a time, which is made when there is something to deliver, and as soon as a lost server is back. */
 export class DialedWay implements Way {
   readonly #address: string;
   readonly #options: DialOptions;
   #client: Promise<Client> | undefined;
+  #onBack: () => void = () => {};
   #isClosed = false;
 
   constructor(address: string, options: DialOptions) {
     this.#address = address;
-    this.#options = options;
+    this.#options = { ...options, connect: "lazy" };
   }
 
-  onBack(_listener: () => void): void {}
+  onBack(listener: () => void): void {
+    this.#onBack = listener;
+  }
 
   async deliver(message: KeptMessage, timeoutMs: number): Promise<void> {
     const client = await this.#connect();
     const { id, headers } = message;
-    await client.send(message.data, { timeoutMs, id, headers });
+    // It is time for an attempt, whatever the client's own pauses are.
+    if (client.state.kind === "waiting") client.reconnect();
+    try {
+      await client.send(message.data, { timeoutMs, id, headers });
+    } catch (error) {
+      client.comeBack();
+      throw error;
+    }
   }
 
   async close(graceMs: number): Promise<void> {
@@ -39,15 +49,14 @@ export class DialedWay implements Way {
   async #dial(): Promise<Client> {
     try {
       const client = await dial(this.#address, this.#options);
-      void client.closed.then(() => this.#forget());
+      client.onState(({ kind }) => {
+        if (kind === "open") this.#onBack();
+        if (kind === "closed") this.#client = undefined;
+      });
       return client;
     } catch (error) {
-      this.#forget();
+      this.#client = undefined;
       throw error;
     }
-  }
-
-  #forget(): void {
-    this.#client = undefined;
   }
 }

@@ -18,6 +18,7 @@ export interface Failure {
 export interface Reason {
   /** `"EXPIRED"`: its time was over before it was delivered. Otherwise the code of the last error. */
   readonly code: ErrorCode | "EXPIRED";
+  /** For people. */
   readonly message: string;
   /** With `HANDLER_FAILED`: the handler's own code. */
   readonly remoteCode?: string | undefined;
@@ -25,6 +26,7 @@ export interface Reason {
   readonly attempts: number;
   /** Of the wall clock; `undefined` if it was never tried. */
   readonly firstAttemptAt?: number | undefined;
+  /** The same. */
   readonly lastAttemptAt?: number | undefined;
   /** When it became a dead letter. */
   readonly deadAt: number;
@@ -54,12 +56,6 @@ export function judge(error: EarshotError, isPermanent: (error: EarshotError) =>
   if (code === "HANDLER_FAILED" || code === "PROCEDURE_FAILED") return "later";
   if (delivery === "unsent" || op === "dial" || code === "OVERLOADED") return "away";
   return code === "CONNECTION_LOST" || code === "CONNECTION_CLOSED" ? "lost" : "later";
-}
-
-/** How long the server wants to be left alone, if it says. */
-export function retryAfterOf(error: EarshotError): number {
-  const hint = "retryAfterMs" in error ? Number(error.retryAfterMs) : 0;
-  return hint > 0 ? hint : 0;
 }
 
 const MAX_TEXT = 2_000;

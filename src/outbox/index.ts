@@ -6,10 +6,10 @@
  */
 export type { Deduplicator, Recorded } from "../peer/deduplication.js";
 export type { Counts } from "./counts.js";
-export type { OutboxEvents } from "./events.js";
+export type { Away, Delivered, Died, Listener, OutboxEvents, Retried, Trouble } from "./events.js";
 export type { Reason } from "./failure.js";
 export { type Inbox, type InboxOptions, inbox } from "./inbox.js";
-export { type DeadLetter, DeadLetters, type OutboxMessage } from "./letters.js";
+export { type DeadLetter, DeadLetters, type LastError, type OutboxMessage } from "./letters.js";
 export { openOutbox } from "./open.js";
-export type { OutboxOptions, PostOnlyOptions, PostOptions } from "./options.js";
+export type { OutboxOptions, PostOnlyOptions, PostOptions, RetryOptions } from "./options.js";
 export { Outbox, type OutboxStats, type Posted } from "./outbox.js";

@@ -7,23 +7,37 @@ import type { Store } from "./store.js";
 
 /** A message that an outbox holds. */
 export interface OutboxMessage {
+  /** What it is known by. */
   readonly id: string;
   /** Those of the same key are delivered one after the other; `undefined`: it has none. */
   readonly key: string | undefined;
+  /** What goes along with it. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Its bytes. */
   readonly data: Uint8Array;
+  /** When it was posted, by the wall clock. */
   readonly postedAt: Date;
   /** Until when it is held back. */
   readonly dueAt: Date | undefined;
+  /** When it is a dead letter if it is not delivered; `undefined`: never. */
   readonly expiresAt: Date | undefined;
   /** How often it was tried. */
   readonly attempts: number;
   /** Why the last attempt failed; `undefined`: none did. */
-  readonly lastError: { readonly code: string; readonly message: string } | undefined;
+  readonly lastError: LastError | undefined;
+}
+
+/** Why an attempt failed. */
+export interface LastError {
+  /** As of `EarshotError`. */
+  readonly code: string;
+  /** For people. */
+  readonly message: string;
 }
 
 /** A message that is not tried any more. */
 export interface DeadLetter extends OutboxMessage {
+  /** Why it is not tried any more. */
   readonly reason: Reason;
 }
 
@@ -56,6 +70,7 @@ export class DeadLetters {
     }
   }
 
+  /** `undefined` if there is none of that id. */
   get(id: string): DeadLetter | undefined {
     const sequence = this.#find(id);
     const grave = sequence === undefined ? undefined : this.#store.graveyard.get(sequence);

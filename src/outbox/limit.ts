@@ -5,17 +5,31 @@ import type { WaitOptions } from "../peer/pending.js";
 /**
  * What it waits for, but no longer than its caller wants.
  *
- * @param what as in "waiting for the disk"
+ * @param begin called when its limits are understood
+ * @param what as in "Cannot flush"
  * @throws EarshotError `TIMEOUT`, `CANCELLED`
  */
-export async function limited<T>(promise: Promise<T>, { signal, timeoutMs }: WaitOptions, what: string): Promise<T> {
+export function limited<T>(
+  begin: () => Promise<T>,
+  { signal, timeoutMs }: WaitOptions,
+  what: () => string,
+): Promise<T> {
   const limitMs = checkTimeout("timeoutMs", timeoutMs);
-  if (limitMs === 0 && checkSignal(signal) === undefined) return await promise;
+  const isLimited = limitMs > 0 || checkSignal(signal) !== undefined;
+  return isLimited ? race(begin(), limitMs, signal, what) : begin();
+}
+
+async function race<T>(
+  promise: Promise<T>,
+  limitMs: number,
+  signal: AbortSignal | undefined,
+  what: () => string,
+): Promise<T> {
   let stop: () => void = () => {};
   const over = new Promise<never>((_, reject) => {
     const onAbort = () =>
-      reject(new EarshotError("CANCELLED", `${what}: the signal was aborted`, { cause: signal?.reason }));
-    const onTime = () => reject(new EarshotError("TIMEOUT", `${what}: it took longer than ${limitMs} ms`));
+      reject(new EarshotError("CANCELLED", `${what()}: the signal was aborted`, { cause: signal?.reason }));
+    const onTime = () => reject(new EarshotError("TIMEOUT", `${what()}: it took longer than ${limitMs} ms`));
     const timer = limitMs > 0 ? setTimeout(onTime, limitMs) : undefined;
     signal?.addEventListener("abort", onAbort, { once: true });
     if (signal?.aborted === true) onAbort();

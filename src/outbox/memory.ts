@@ -25,6 +25,12 @@ const LEDGER_KEY = Buffer.from("counts");
 /** How many are forgotten at most for one that is added, so that no transaction grows long. */
 const FORGET_AT_ONCE = 16;
 
+/** A message's key, by its age. */
+interface Aged {
+  readonly key: Buffer;
+  readonly value: Buffer;
+}
+
 /** Finished messages on disk; what is oldest goes first. What changes something is called between `begin` and `end`. */
 export class Memory {
   readonly #tables: InboxTables;
@@ -32,6 +38,9 @@ export class Memory {
   #ids = 0;
   #bytes = 0;
   #sequence = 0;
+  /** In this transaction, and when the last of them was. */
+  #added = 0;
+  #now = 0;
 
   constructor(tables: InboxTables, limits: MemoryLimits) {
     this.#tables = tables;
@@ -39,14 +48,16 @@ export class Memory {
   }
 
   begin(): void {
+    this.#added = 0;
     const ledger = this.#tables.about.get(LEDGER_KEY);
-    if (ledger === undefined || ledger.length < 24) return;
-    this.#ids = ledger.readDoubleBE(0);
-    this.#bytes = ledger.readDoubleBE(8);
-    this.#sequence = ledger.readDoubleBE(16);
+    const isKnown = ledger !== undefined && ledger.length >= 24;
+    this.#ids = isKnown ? ledger.readDoubleBE(0) : 0;
+    this.#bytes = isKnown ? ledger.readDoubleBE(8) : 0;
+    this.#sequence = isKnown ? ledger.readDoubleBE(16) : 0;
   }
 
   end(): void {
+    if (this.#added > 0) this.#forgetOldest(this.#now);
     const ledger = Buffer.allocUnsafe(24);
     ledger.writeDoubleBE(this.#ids, 0);
     ledger.writeDoubleBE(this.#bytes, 8);
@@ -90,18 +101,33 @@ export class Memory {
     this.#tables.ages.put(age, name);
     this.#ids++;
     this.#bytes += sizeOf(key, reply.length);
-    this.#forgetOldest(now);
+    this.#added++;
+    this.#now = now;
   }
 
+  /** Once for a transaction: a look at what is oldest begins with a cursor, which costs more than to remember a message. */
   #forgetOldest(now: number): void {
+    for (const { key, value } of this.#oldest(now)) this.#remove(key, value);
+  }
+
+  /** Those that go: beyond the limits, or over. */
+  #oldest(now: number): readonly Aged[] {
     const { keepMs, maxIds, maxBytes } = this.#limits;
-    for (let count = 0; this.#ids > 1; count++) {
-      const [oldest] = this.#tables.ages.getRange({ limit: 1 });
-      if (oldest === undefined) return;
-      const isOver = count < FORGET_AT_ONCE && readNumber(oldest.key) + keepMs <= now;
-      if (!isOver && this.#ids <= maxIds && this.#bytes <= maxBytes) return;
-      this.#remove(oldest.key, oldest.value);
+    const oldest: Aged[] = [];
+    let [ids, bytes] = [this.#ids, this.#bytes];
+    for (const aged of this.#tables.ages.getRange({})) {
+      const isOver = oldest.length < FORGET_AT_ONCE * this.#added && readNumber(aged.key) + keepMs <= now;
+      if (ids <= 1 || (!isOver && ids <= maxIds && bytes <= maxBytes)) break;
+      oldest.push(aged);
+      ids--;
+      bytes -= this.#sizeOf(aged.value);
     }
+    return oldest;
+  }
+
+  #sizeOf(name: Buffer): number {
+    const value = this.#tables.replies.get(name);
+    return value === undefined ? 0 : sizeOf(name.toString(), value.length - HEAD_BYTES);
   }
 
   #remove(age: Buffer, name: Buffer): void {

@@ -1,5 +1,6 @@
 import { EarshotError } from "../errors.js";
 import type { DialOptions } from "../peer/dial.js";
+import { checkMeta } from "../peer/meta.js";
 import { checkNumber, checkTimeout, type Logger } from "../peer/options.js";
 
 /** All sizes in bytes, all times in milliseconds. */
@@ -15,6 +16,7 @@ export interface OutboxOptions extends CommonOptions {
 
 /** For a process that only posts, or looks. */
 export interface PostOnlyOptions extends CommonOptions {
+  /** Others that share the directory deliver. */
   readonly deliver: false;
   /** Not needed, as nothing is delivered. */
   readonly address?: string | undefined;
@@ -37,17 +39,22 @@ interface CommonOptions {
   readonly maxAttempts?: number | undefined;
   /** How long one attempt may take; default 60,000, 0 for no limit. */
   readonly attemptTimeoutMs?: number | undefined;
-  /**
-   * The distance between attempts, and between attempts to reach a server that is away: at random between nothing and
-   * `minDelayMs` (default 100), doubled from attempt to attempt up to `maxDelayMs` (default 60,000).
-   */
-  readonly retry?: { readonly minDelayMs?: number | undefined; readonly maxDelayMs?: number | undefined } | undefined;
+  /** The distance between attempts, and between attempts to reach a server that is away. */
+  readonly retry?: RetryOptions | undefined;
   /** Which errors make a message a dead letter at once, besides those that can never be anything else; default none. */
   readonly isPermanent?: ((error: EarshotError) => boolean) | undefined;
   /** How the server is dialed; `logger` is also told of the outbox's own troubles. */
   readonly dial?: Omit<DialOptions, "signal" | "wire"> | undefined;
   /** Default silent. */
   readonly logger?: Logger | undefined;
+}
+
+/** A distance at random between nothing and a limit that doubles from attempt to attempt. */
+export interface RetryOptions {
+  /** The first limit, in milliseconds; default 100. */
+  readonly minDelayMs?: number | undefined;
+  /** The last, in milliseconds; default 60,000. */
+  readonly maxDelayMs?: number | undefined;
 }
 
 /** How messages are delivered. */
@@ -86,8 +93,8 @@ export const DEFAULT_MAX_BYTES = 1_073_741_824;
 const LONE_SURROGATE = /\p{Surrogate}/u;
 const MAX_ID_BYTES = 128;
 const MAX_KEY_BYTES = 512;
-const MAX_NAME_BYTES = 255;
-const MAX_HEADERS_BYTES = 8_192;
+/** No shorter than the ids that the store gives. */
+const ANY_ID = "x".repeat(32);
 
 /** @throws EarshotError `INVALID_ARGUMENT`, naming the option */
 export function checkWork(options: OutboxOptions | PostOnlyOptions): WorkOptions {
@@ -127,11 +134,13 @@ export function checkPost(options: PostOptions, now: number): PostFacts {
   const { id, key, headers, expiresAt, delayMs } = options;
   if (id !== undefined) checkText("id", id, MAX_ID_BYTES);
   if (key !== undefined) checkText("key", key, MAX_KEY_BYTES);
+  // What cannot be sent is not kept.
+  if (headers !== undefined) checkMeta({ id: id ?? ANY_ID, headers });
   const delay = checkTimeout("delayMs", delayMs);
   return {
     id: id ?? "",
     key: key ?? "",
-    headers: headers === undefined ? NO_HEADERS : checkHeaders(headers),
+    headers: headers ?? NO_HEADERS,
     dueAt: delay === 0 ? 0 : now + delay,
     expiresAt: expiresAt === undefined ? 0 : checkTime("expiresAt", expiresAt),
   };
@@ -141,18 +150,6 @@ function checkText(name: string, value: unknown, most: number): void {
   if (typeof value === "string" && value !== "" && Buffer.byteLength(value) <= most && !LONE_SURROGATE.test(value))
     return;
   refuse(name, value, `a text of 1 to ${most} bytes`);
-}
-
-function checkHeaders(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
-  if (typeof headers !== "object" || headers === null) refuse("headers", headers, "an object of texts");
-  let total = 0;
-  for (const [name, value] of Object.entries(headers)) {
-    checkText("headers (a name)", name, MAX_NAME_BYTES);
-    if (typeof value !== "string") refuse(`headers.${name}`, value, "a text");
-    total += 3 + Buffer.byteLength(name) + Buffer.byteLength(value);
-  }
-  if (total > MAX_HEADERS_BYTES) refuse("headers", `${total} bytes`, `at most ${MAX_HEADERS_BYTES} bytes`);
-  return headers;
 }
 
 function checkTime(name: string, value: Date | number): number {

@@ -11,6 +11,7 @@ import { Journal } from "./journal.js";
 import { DeadLetters, type OutboxMessage, pendingMessage, pendingMessages } from "./letters.js";
 import { limited } from "./limit.js";
 import { checkPost, type PostOptions, type WorkOptions } from "./options.js";
+import { encodeRecord } from "./record.js";
 import type { OUTBOX_LAYOUT, Store } from "./store.js";
 import { Turn } from "./turn.js";
 import type { Way } from "./way.js";
@@ -108,10 +109,13 @@ export class Outbox implements AsyncDisposable {
     this.#assertOpen("post");
     const now = this.#clock.now();
     const body = checkBody(data, "this message");
-    const bytes = typeof body === "string" ? Buffer.from(body) : Uint8Array.prototype.slice.call(body);
+    const bytes = typeof body === "string" ? Buffer.from(body) : body;
     const message = { ...checkPost(options, now), postedAt: now, data: bytes };
-    const kept = this.#journal.run("post", bytes.length + 256, this.#needsSync, () => this.#store.post(message, now));
-    const { id, isNew } = await limited(kept, options, `Cannot post to ${JSON.stringify(this.directory)}`);
+    // Now, because its caller may use the data again.
+    const record = encodeRecord(message);
+    const post = () => this.#store.post(message, now, record);
+    const keep = () => this.#journal.run("post", record.length + 256, this.#needsSync, post);
+    const { id, isNew } = await limited(keep, options, () => `Cannot post to ${JSON.stringify(this.directory)}`);
     return { id, isNew };
   }
 
@@ -153,7 +157,11 @@ export class Outbox implements AsyncDisposable {
     const abort = new AbortController();
     const signal = AbortSignal.any([abort.signal, this.#abort.signal]);
     try {
-      await limited(this.#flush(signal), options, `Cannot flush ${JSON.stringify(this.directory)}`);
+      await limited(
+        () => this.#flush(signal),
+        options,
+        () => `Cannot flush ${JSON.stringify(this.directory)}`,
+      );
     } finally {
       abort.abort();
     }

@@ -12,10 +12,10 @@ export type Outcome =
 export function recordAll(store: Store, outcomes: readonly Outcome[], now: number): readonly number[] {
   const ready: number[] = [];
   for (const outcome of outcomes) {
-    const { sequence } = outcome.task;
+    const { sequence, before } = outcome.task;
     switch (outcome.is) {
       case "delivered":
-        for (const next of store.delivered(sequence, now)) ready.push(next);
+        for (const next of store.delivered(sequence, now, before !== undefined)) ready.push(next);
         break;
       case "failed":
         store.failed(sequence, outcome.failure);

@@ -23,6 +23,7 @@ const NOTHING = Buffer.from([0]);
 const ID_KEY = Buffer.from("id");
 /** What tables and pages add to a message, roughly. */
 const OVERHEAD_BYTES = 64;
+const NONE: readonly number[] = [];
 const NEVER = Number.MAX_SAFE_INTEGER;
 
 export interface Posted {
@@ -68,11 +69,13 @@ export class Store {
     return { pending, pendingBytes, dead, deadBytes };
   }
 
-  /** @throws EarshotError `STORE_FULL`: then nothing has changed */
-  post(message: KeptMessage, now: number): Posted {
+  /**
+   * @param record the same message, encoded
+   * @throws EarshotError `STORE_FULL`: then nothing has changed
+   */
+  post(message: Omit<KeptMessage, "data">, now: number, record: Buffer): Posted {
     const known = message.id === "" ? undefined : this.find(message.id);
     if (known !== undefined) return { sequence: known, id: message.id, isNew: false };
-    const record = encodeRecord(message);
     const size = record.length + OVERHEAD_BYTES;
     if (this.#ledger.bytes + size > this.#maxBytes) throw this.#full();
     const sequence = ++this.#ledger.sequence;
@@ -81,10 +84,18 @@ export class Store {
     return { sequence, id: this.#idOf(message, sequence), isNew: true };
   }
 
-  /** What becomes ready because of it. @throws EarshotError `STORE_DAMAGED` */
-  delivered(sequence: number, now: number): readonly number[] {
-    const record = this.#tables.messages.get(numberKey(sequence));
-    return record === undefined ? [] : this.#remove(sequence, record, now);
+  /**
+   * What becomes ready because of it.
+   *
+   * @param hasFailed whether something was kept of attempts before
+   * @throws EarshotError `STORE_DAMAGED`
+   */
+  delivered(sequence: number, now: number, hasFailed = true): readonly number[] {
+    const key = numberKey(sequence);
+    const record = this.#tables.messages.get(key);
+    if (record === undefined) return NONE;
+    if (hasFailed) this.#tables.failures.remove(key);
+    return this.#remove(sequence, key, record, now);
   }
 
   /** Keeps what happened with the message, which stays where it is. */
@@ -94,12 +105,14 @@ export class Store {
 
   /** From the pending messages to the dead letters. Returns what becomes ready because of it. */
   bury(sequence: number, reason: Reason, now: number): readonly number[] {
-    const record = this.#tables.messages.get(numberKey(sequence));
-    if (record === undefined) return [];
+    const key = numberKey(sequence);
+    const record = this.#tables.messages.get(key);
+    if (record === undefined) return NONE;
     this.graveyard.add(sequence, reason, record);
     this.#ledger.dead++;
     this.#ledger.deadBytes += record.length + OVERHEAD_BYTES;
-    return this.#remove(sequence, record, now, true);
+    this.#tables.failures.remove(key);
+    return this.#remove(sequence, key, record, now, true);
   }
 
   /** A dead letter is posted anew, behind all others; its time to expire is over with. */
@@ -201,7 +214,7 @@ export class Store {
     return this.#tables.messages.get(key) === undefined && !this.graveyard.has(sequence) ? undefined : sequence;
   }
 
-  #place(message: KeptMessage, sequence: number, record: Buffer, now: number): void {
+  #place(message: Omit<KeptMessage, "data">, sequence: number, record: Buffer, now: number): void {
     this.#tables.messages.put(numberKey(sequence), record);
     this.#ledger.pending++;
     this.#ledger.pendingBytes += record.length + OVERHEAD_BYTES;
@@ -224,18 +237,16 @@ export class Store {
     return dueAt <= now;
   }
 
-  #remove(sequence: number, record: Buffer, now: number, keepsId = false): readonly number[] {
-    const key = numberKey(sequence);
+  #remove(sequence: number, key: Buffer, record: Buffer, now: number, keepsId = false): readonly number[] {
     const message = decodeHead(record);
     this.#tables.messages.remove(key);
-    this.#tables.failures.remove(key);
     this.#tables.ready.remove(key);
     this.#ledger.pending--;
     this.#ledger.pendingBytes -= record.length + OVERHEAD_BYTES;
     if (message.dueAt > 0) this.#tables.delayed.remove(timedKey(message.dueAt, sequence));
     if (message.expiresAt > 0) this.#tables.expiring.remove(timedKey(message.expiresAt, sequence));
     if (message.id !== "" && !keepsId) this.#tables.ids.remove(Buffer.from(message.id));
-    return message.key === "" ? [] : this.#goOn(Buffer.from(message.key), sequence, now);
+    return message.key === "" ? NONE : this.#goOn(Buffer.from(message.key), sequence, now);
   }
 
   /** The next message of the key is its head, if this was. */

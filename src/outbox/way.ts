@@ -4,7 +4,7 @@ import type { KeptMessage } from "./record.js";
 export interface Way {
   /** Resolves when the server's handler is done with it; rejects with an EarshotError. */
   deliver(message: KeptMessage, timeoutMs: number): Promise<void>;
-  /** Calls it when the server is there again. */
+  /** Calls it whenever a connection to the server is made: it may be there again. */
   onBack(listener: () => void): void;
   /** Waits so long for what is under way, and rejects the rest. */
   close(graceMs: number): Promise<void>;

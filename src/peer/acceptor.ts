@@ -3,20 +3,25 @@ import type { Message } from "../message.js";
 import { Arena } from "../session/arena.js";
 import { BodyMemory } from "../session/body-memory.js";
 import type { Exchange } from "../session/session.js";
+import type { Sockets } from "../transport/kind.js";
 import type { Listener, Transport } from "../transport/transport.js";
 import type { Hello } from "../wire/hello.js";
 import { Admission, checkOverload } from "./admission.js";
-import { type Allow, refusalOf } from "./allow.js";
+import type { Allow } from "./allow.js";
 import { Broadcaster } from "./broadcaster.js";
 import { Budget } from "./budget.js";
 import { Connection } from "./connection.js";
 import type { ConnectionOwner, ConnectionSetup } from "./connection-setup.js";
 import { checkDeduplicate } from "./deduplication.js";
-import { type DescriptorTable, duplicateAll } from "./descriptor.js";
+import { duplicateAll } from "./descriptor.js";
 import { DirectHandling } from "./direct-handling.js";
+import { Entrance } from "./entrance.js";
 import { HandOver } from "./hand-over.js";
+import type { Handler, StreamHandler } from "./handler.js";
 import { Handling } from "./handling.js";
+import { type HearOut, hearOut, THE_LAST, THE_SILENT } from "./hear-out.js";
 import { IdleExit } from "./idle-exit.js";
+import type { ListenOptions, StreamListenOptions } from "./listen-options.js";
 import type { Notifier } from "./notify.js";
 import { Once } from "./once.js";
 import {
@@ -29,25 +34,14 @@ import {
   type Logger,
 } from "./options.js";
 import { readOrder } from "./order.js";
-import type { Handler, ListenOptions, StreamHandler, StreamListenOptions } from "./server.js";
-import { systemTimers } from "./timers.js";
+import { checkLane, laneFeatures } from "./shared-options.js";
+import { SYSTEM_TIME } from "./time.js";
 
 /** So many connections that cannot be let in are kept for the moment that it takes to tell them why they are refused. */
 const MAX_REFUSALS = 64;
 
 /** How a handler gets the bytes. */
 const BODIES = ["message", "borrowed", "stream"] as const;
-
-/** For whom closing still waits, and how long. */
-interface HearOut {
-  readonly ms: number;
-  isAwaited(connection: Connection): boolean;
-}
-
-/** Who has only just connected is about to speak: what comes now is still handled. */
-const THE_SILENT: HearOut = { ms: 100, isAwaited: ({ wire }) => wire === undefined };
-/** Nobody has asked the server to go, but it has no name any more: who came in the very last instant is served as ever. */
-const THE_LAST: HearOut = { ms: 5_000, isAwaited: () => true };
 
 /** A server's connections and what their messages lead to. */
 export class Acceptor implements ConnectionOwner {
@@ -58,9 +52,7 @@ export class Acceptor implements ConnectionOwner {
   readonly #once: Once | undefined;
   /** Where a number of messages is all that is handled at a time. */
   readonly #admission: Admission | undefined;
-  /** Nobody is asked for when it is missing: the mode of the socket file alone decides. */
-  readonly #allow: Allow | undefined;
-  readonly #maxConnections: number;
+  readonly #entrance: Entrance;
   readonly #setup: ConnectionSetup;
   readonly #handOver: HandOver;
   readonly #idleExit: IdleExit;
@@ -81,11 +73,12 @@ export class Acceptor implements ConnectionOwner {
     address: string,
     handler: Handler | StreamHandler,
     allow: Allow | undefined,
-    descriptors: DescriptorTable | undefined,
+    sockets: Pick<Sockets, "descriptors" | "rings">,
     options: ListenOptions | StreamListenOptions,
     numbers: { readonly [K in keyof typeof LISTEN_DEFAULTS]: number },
   ) {
     const { contract } = options;
+    const { descriptors } = sockets;
     const app = checkApp(options.app, contract);
     const body = checkChoice("body", options.body, BODIES);
     const limits = {
@@ -95,22 +88,24 @@ export class Acceptor implements ConnectionOwner {
     };
     this.logger = checkLogger(options.logger);
     this.#address = address;
-    this.#allow = allow;
-    this.#maxConnections = numbers.maxConnections;
+    this.#entrance = new Entrance(allow, numbers.maxConnections, this.logger);
+    const wire = checkChoice("wire", options.wire, ["auto", "plain", "framed"]);
+    const lane = checkLane(options.lane, "socket", options.shared, wire, sockets, this.logger);
     const overload = checkOverload(options.overload);
     if (overload !== undefined) {
       const handle = (connection: Connection, exchange: Exchange) => this.#dispatch(connection, exchange);
-      this.#admission = new Admission(overload, handle, this.logger, systemTimers);
+      this.#admission = new Admission(overload, handle, this.logger, SYSTEM_TIME);
     }
     this.#setup = {
       role: "server",
-      wire: checkChoice("wire", options.wire, ["auto", "plain", "framed"]),
+      wire,
       limits,
-      greetings: greetingsOf(limits, app),
+      greetings: greetingsOf(limits, app, laneFeatures(lane)),
       app,
       arena: new Arena(),
       bodies: body === "borrowed" ? new BodyMemory() : undefined,
       descriptors,
+      lane,
       budget: new Budget(numbers.maxBufferedBytes),
       owner: this,
       admission: this.#admission,
@@ -120,7 +115,7 @@ export class Acceptor implements ConnectionOwner {
         ? new Handling(handler, () => this.#address, this.#setup, this.logger)
         : new DirectHandling(contract.answer, () => this.#address);
     this.#once = this.#onceFor(options);
-    this.broadcaster = new Broadcaster(options.broadcast, numbers.maxMessageBytes, this.logger, systemTimers);
+    this.broadcaster = new Broadcaster(options.broadcast, numbers.maxMessageBytes, this.logger, SYSTEM_TIME);
     const canHandOver = options.handOver !== false;
     this.#handOver = new HandOver(
       () => (canHandOver && this.#phase === "open" ? this.#listener : undefined),
@@ -156,26 +151,10 @@ export class Acceptor implements ConnectionOwner {
     }
     this.#idleExit.stop();
     const id = ++this.#lastId;
-    const refusal = this.#refusalOf(id, transport);
+    const refusal = this.#entrance.refusalOf(id, transport.credentials, this.#connections.size);
     if (refusal === undefined) this.#connections.add(new Connection(id, transport, this.#setup));
     else if (this.#refused.size >= MAX_REFUSALS) transport.close();
     else this.#refused.add(new Connection(id, transport, this.#setup, refusal));
-  }
-
-  /** What to tell somebody who cannot be let in; `undefined` for who can. */
-  #refusalOf(id: number, transport: Transport): EarshotError | undefined {
-    if (this.#allow !== undefined) {
-      const { credentials } = transport;
-      const refusal = refusalOf(this.#allow, credentials);
-      if (refusal !== undefined) {
-        this.logger.warn({ peer: id, credentials, error: refusal.cause }, `refused a connection: ${refusal.text}`);
-        return new EarshotError("PEER_REFUSED", `the server does not let this side in: ${refusal.text}`);
-      }
-    }
-    if (this.#connections.size < this.#maxConnections) return undefined;
-    this.logger.warn({ peer: id }, `refused a connection: there are ${this.#maxConnections} already (maxConnections)`);
-    const text = `the server has all the ${this.#maxConnections} connections that it takes; try again later`;
-    return new EarshotError("OVERLOADED", text);
   }
 
   /** From now on connections come from this; it is closed with the rest. */
@@ -193,12 +172,12 @@ export class Acceptor implements ConnectionOwner {
   }
 
   /** @param stop ends accepting */
-  #leave(graceMs: number, hearOut: HearOut, stop: () => Promise<void> | undefined): void {
+  #leave(graceMs: number, whom: HearOut, stop: () => Promise<void> | undefined): void {
     this.#phase = "closing";
     this.#idleExit.stop();
     this.#notifier?.stopping();
     if (graceMs !== Infinity) this.#graceTimer = setTimeout(() => this.#cut(), graceMs);
-    void this.#drain(hearOut, stop);
+    void this.#drain(whom, stop);
   }
 
   /** Another process has the socket and serves. */
@@ -277,24 +256,16 @@ export class Acceptor implements ConnectionOwner {
     this.#finishIfEmpty();
   }
 
-  async #drain(hearOut: HearOut, stop: () => Promise<void> | undefined): Promise<void> {
+  async #drain(whom: HearOut, stop: () => Promise<void> | undefined): Promise<void> {
     await stop();
     this.#phase = "draining";
-    await this.#hearOut(hearOut);
+    await hearOut(this.#connections, whom);
     this.broadcaster.close();
     for (const connection of this.#connections) {
       connection.close("CONNECTION_CLOSED", "the server is closing");
     }
     for (const connection of this.#refused) connection.abort(undefined);
     this.#finishIfEmpty();
-  }
-
-  async #hearOut({ ms, isAwaited }: HearOut): Promise<void> {
-    const deadline = performance.now() + ms;
-    for (let turns = 0; performance.now() < deadline; turns++) {
-      await new Promise((resolve) => (turns < 2 ? setImmediate(resolve) : setTimeout(resolve, 2)));
-      if (turns > 0 && ![...this.#connections].some(isAwaited)) break;
-    }
   }
 
   #cut(): void {

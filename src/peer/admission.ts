@@ -5,7 +5,7 @@ import { DrainRate } from "./drain-rate.js";
 import { FairQueue, type Place } from "./fair-queue.js";
 import { type Logger, withDefaults } from "./options.js";
 import { Queue } from "./queue.js";
-import type { Timers } from "./timers.js";
+import type { Time } from "./time.js";
 
 /** What a server does when its handlers cannot keep up. All times in milliseconds, 0 for no limit. */
 export interface OverloadOptions {
@@ -25,7 +25,8 @@ export type OverloadNumbers = { readonly [K in keyof typeof OVERLOAD_DEFAULTS]: 
 /** @returns `undefined` where nothing is asked for: then there are no limits but those of each connection @throws EarshotError */
 export function checkOverload(options: OverloadOptions | undefined): OverloadNumbers | undefined {
   if (options === undefined) return undefined;
-  if (typeof options === "object" && options !== null) return withDefaults({ ...options }, OVERLOAD_DEFAULTS);
+  if (typeof options === "object" && options !== null)
+    return withDefaults({ ...options }, OVERLOAD_DEFAULTS, "overload.");
   throw new EarshotError("INVALID_ARGUMENT", `Cannot use overload: ${String(options)}; it is an object of options`);
 }
 
@@ -46,7 +47,7 @@ export type AdmittedConnection = Pick<Connection, "id" | "transport" | "fail" | 
 export class Admission<C extends AdmittedConnection = Connection> {
   readonly #limits: OverloadNumbers;
   readonly #handle: (connection: C, exchange: Exchange) => void;
-  readonly #timers: Timers;
+  readonly #time: Time;
   readonly #logger: Logger;
   readonly #handling = new Set<Exchange>();
   readonly #queue = new FairQueue<Waiting<C>>();
@@ -64,12 +65,12 @@ export class Admission<C extends AdmittedConnection = Connection> {
     limits: OverloadNumbers,
     handle: (connection: C, exchange: Exchange) => void,
     logger: Logger,
-    timers: Timers,
+    time: Time,
   ) {
     this.#limits = limits;
     this.#handle = handle;
     this.#logger = logger;
-    this.#timers = timers;
+    this.#time = time;
   }
 
   /** How many wait. */
@@ -87,7 +88,7 @@ export class Admission<C extends AdmittedConnection = Connection> {
   /** One is answered, or has failed. What was not let in, or was answered before, does not matter. */
   leave(exchange: Exchange): void {
     if (!this.#handling.delete(exchange) || this.#queue.size === 0) return;
-    this.#rate.finished(this.#timers.now());
+    this.#rate.finished(this.#time.now());
     this.#advance();
   }
 
@@ -137,7 +138,7 @@ export class Admission<C extends AdmittedConnection = Connection> {
 
   #wait(connection: C, exchange: Exchange): void {
     const { maxWaitingMs } = this.#limits;
-    const now = this.#timers.now();
+    const now = this.#time.now();
     if (this.#queue.size === 0) this.#rate.begin(now);
     const item = { connection, exchange, until: maxWaitingMs === 0 ? Infinity : now + maxWaitingMs };
     const place = this.#queue.push(this.#userOf(connection), connection, item);
@@ -160,12 +161,14 @@ export class Admission<C extends AdmittedConnection = Connection> {
     const oldest = this.#byAge.peek();
     if (oldest === undefined) return;
     this.#hasTimer = true;
-    this.#timers.after(Math.max(1, Math.ceil(oldest.item.until - now)), () => this.#expire());
+    const timer = this.#time.after(Math.max(1, Math.ceil(oldest.item.until - now)), () => this.#expire());
+    // It is not worth staying for: whose message waits has a connection.
+    timer.keepAlive(false);
   }
 
   #expire(): void {
     this.#hasTimer = false;
-    const now = this.#timers.now();
+    const now = this.#time.now();
     const fact = `it has waited for ${this.#limits.maxWaitingMs} ms (overload.maxWaitingMs)`;
     for (let oldest = this.#byAge.peek(); oldest !== undefined; oldest = this.#byAge.peek()) {
       if (!oldest.isGone && oldest.item.until > now) break;

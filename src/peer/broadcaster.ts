@@ -17,7 +17,7 @@ import { checkBody } from "./pending.js";
 import { encodeMessage, Publication, topicHead } from "./publication.js";
 import { Replay } from "./replay.js";
 import { Subscriber } from "./subscriber.js";
-import type { Timers } from "./timers.js";
+import type { Time } from "./time.js";
 import { checkTopic, patternObjection } from "./topic.js";
 import { TopicTree } from "./topic-tree.js";
 
@@ -39,7 +39,7 @@ export class Broadcaster {
   readonly #limits: BroadcastNumbers;
   readonly #allow: BroadcastOptions["allow"];
   readonly #maxMessageBytes: number;
-  readonly #timers: Timers;
+  readonly #time: Time;
   readonly #logger: Logger;
   readonly #backlog: Backlog;
   readonly #replay: Replay | undefined;
@@ -51,12 +51,12 @@ export class Broadcaster {
   #isClosed = false;
 
   /** @throws EarshotError `INVALID_ARGUMENT` */
-  constructor(options: BroadcastOptions | undefined, maxMessageBytes: number, logger: Logger, timers: Timers) {
+  constructor(options: BroadcastOptions | undefined, maxMessageBytes: number, logger: Logger, time: Time) {
     const { allow, ...limits } = checkBroadcast(options);
     this.#limits = limits;
     this.#allow = allow;
     this.#maxMessageBytes = maxMessageBytes;
-    this.#timers = timers;
+    this.#time = time;
     this.#logger = logger;
     this.#backlog = new Backlog(limits.maxBufferedBytes);
     const { replayMessages: messages, maxReplayBytes: maxBytes } = limits;
@@ -120,7 +120,7 @@ export class Broadcaster {
   }
 
   #begin(connection: Connection, answering: Answering, pattern: string, wish: Wish): void {
-    const parts = { backlog: this.#backlog, timers: this.#timers };
+    const parts = { backlog: this.#backlog, time: this.#time };
     const subscriber: Subscriber = new Subscriber(answering, answering.begin(UNDER_WAY_BYTES), wish, parts, (slow) => {
       const about = { peer: connection.id, pattern };
       if (slow === undefined) this.#logger.debug(about, "a subscription is over");

@@ -1,23 +1,41 @@
 import type { EarshotError } from "../errors.js";
 
-/** Where a client is with its connection. All times in milliseconds, in the clock of `performance.now()`. */
-export type ClientState =
-  /** It is being made; `attempt` counts from 1, since there was a good one. */
-  | { readonly kind: "connecting"; readonly attempt: number }
-  /** It is there. On the plain wire: the server has answered the last attempt. */
-  | { readonly kind: "open" }
-  /**
-   * There is none, for this `cause` (none before the first). The next attempt, the `attempt`th, is made at `retryAt`, or sooner
-   * if the server appears; `undefined`: when there is something to send.
-   */
-  | {
-      readonly kind: "waiting";
-      readonly attempt: number;
-      readonly retryAt: number | undefined;
-      readonly cause: EarshotError | undefined;
-    }
-  /** For good, for this `cause`. */
-  | { readonly kind: "closed"; readonly cause: EarshotError };
+/** Its connection is being made. */
+export interface Connecting {
+  /** Which of the four it is. */
+  readonly kind: "connecting";
+  /** Counted from 1, since there was a good one. */
+  readonly attempt: number;
+}
+
+/** It has a connection. On the plain wire: the server has answered the last attempt. */
+export interface Open {
+  /** Which of the four it is. */
+  readonly kind: "open";
+}
+
+/** It has none, and will make the next one. */
+export interface Waiting {
+  /** Which of the four it is. */
+  readonly kind: "waiting";
+  /** Which attempt is the next. */
+  readonly attempt: number;
+  /** When it is made, in milliseconds of `performance.now()`, if the server does not appear before; `undefined`: when there is something to send. */
+  readonly retryAt: number | undefined;
+  /** Why there is none; `undefined` before the first. */
+  readonly cause: EarshotError | undefined;
+}
+
+/** It is closed for good. */
+export interface Closed {
+  /** Which of the four it is. */
+  readonly kind: "closed";
+  /** Why. */
+  readonly cause: EarshotError;
+}
+
+/** Where a client is with its connection. */
+export type ClientState = Connecting | Open | Waiting | Closed;
 
 /** How a client comes to its next connection. */
 export interface ReconnectOptions {

@@ -1,20 +1,18 @@
 import { EarshotError } from "../errors.js";
 import type { Message } from "../message.js";
-import type { Body, Request } from "../session/session.js";
 import type { AppInfo } from "../wire/hello.js";
-import { type Chunks, isChunks, pump, type SourceError } from "./chunks.js";
+import { type Chunks, isChunks } from "./chunks.js";
 import type { ClientState, Retry } from "./client-state.js";
-import { type DescriptorTable, duplicateAll } from "./descriptor.js";
+import type { DescriptorTable } from "./descriptor.js";
 import { type Duplex, toDuplex } from "./duplex.js";
 import type { Inflow, Writer } from "./flow.js";
 import type { Line } from "./line.js";
-import { checkMeta, randomId } from "./meta.js";
-import { type CloseOptions, checkChoice, checkGrace, checkRetry, checkSignal, checkTimeout } from "./options.js";
+import { type CloseOptions, checkGrace } from "./options.js";
 import { checkBody, type Origin, Pending, type WaitOptions } from "./pending.js";
-import { Repeated, type Settle } from "./repeated.js";
+import type { Settle } from "./repeated.js";
 import type { OpenOptions, SendOptions, StreamSendOptions } from "./send-options.js";
+import { Sender } from "./sender.js";
 import type { StreamedMessage } from "./streamed-message.js";
-import { StreamedPending } from "./streamed-pending.js";
 import { type SubscribeOptions, Subscription } from "./subscription.js";
 
 /** What a ping found out. */
@@ -37,8 +35,8 @@ export class Client implements AsyncDisposable {
    * lost.
    */
   readonly closed: Promise<EarshotError | undefined>;
-  /** @internal what becomes of messages that say nothing else */
-  readonly retry: Retry;
+  /** @internal for who makes something else of replies */
+  readonly sender: Sender;
   readonly #line: Line;
   readonly #sends: Origin;
   readonly #maxMessageBytes: number;
@@ -56,7 +54,7 @@ export class Client implements AsyncDisposable {
     this.address = address;
     this.#sends = { op: "send", address, table: descriptors };
     this.#line = line;
-    this.retry = retry;
+    this.sender = new Sender(line, this.#sends, retry);
     this.#maxMessageBytes = maxMessageBytes;
     this.closed = line.closed;
   }
@@ -85,6 +83,11 @@ export class Client implements AsyncDisposable {
     this.#line.reconnect();
   }
 
+  /** @internal connects as soon as the server is there, also with nothing to send; once. Keeps no process alive. */
+  comeBack(): void {
+    this.#line.comeBack();
+  }
+
   /**
    * Sends a message and resolves with the reply when the other side's handler has finished with it. Text goes as UTF-8.
    * Bytes must stay unchanged until then: large ones are not copied. A message of any size need not be in memory: an async
@@ -100,19 +103,16 @@ export class Client implements AsyncDisposable {
     data: string | Uint8Array | Chunks,
     options?: SendOptions | StreamSendOptions,
   ): Promise<Message | StreamedMessage> {
-    if (options?.body !== undefined || isChunks(data)) return this.#sendStreamed(data, options ?? {});
-    const retry = options?.retry ?? this.retry;
+    if (options?.body !== undefined || isChunks(data)) return this.sender.stream(data, options ?? {});
+    const retry = options?.retry ?? this.sender.retry;
     return new Promise((resolve, reject) => {
       if (retry !== false) {
-        this.persist(this.#sends, checkBody(data, "this message"), { ...options, retry }, {
-          resolve,
-          reject,
-        } as Settle);
+        const settle = { resolve, reject } as Settle;
+        this.sender.persist(this.#sends, checkBody(data, "this message"), { ...options, retry }, settle);
         return;
       }
-      const body = checkBody(data, "this message");
-      const pending = new Pending(this.#sends, body, resolve, reject);
-      this.#begin(pending, options);
+      const pending = new Pending(this.#sends, checkBody(data, "this message"), resolve, reject);
+      this.sender.begin(pending, options);
     });
   }
 
@@ -129,67 +129,10 @@ export class Client implements AsyncDisposable {
 
   /** @internal as `open`, without web streams */
   flow(options?: OpenOptions): { readonly in: Inflow; readonly out: Writer } {
-    const pending = new StreamedPending(this.#sends, undefined, true, this.#control, { resolve() {}, reject() {} });
-    const { reader, writer } = pending;
+    const { reader, writer } = this.sender.exchange(this.#sends, undefined, options);
     if (writer === undefined) throw new Error("a message without a body has a writer");
-    this.#open(pending, options);
     return { in: reader, out: writer };
   }
-
-  #sendStreamed(
-    data: string | Uint8Array | Chunks,
-    options: SendOptions | StreamSendOptions,
-  ): Promise<Message | StreamedMessage> {
-    return new Promise((resolve, reject) => {
-      const isStreamed = checkChoice<"message" | "stream">("body", options.body, ["message", "stream"]) === "stream";
-      const retry = checkRetry(options.retry ?? this.retry);
-      const make = (body: Body | undefined, settle: Settle) =>
-        new StreamedPending(this.#sends, body, isStreamed, this.#control, settle);
-      if (!isChunks(data)) {
-        const body = checkBody(data, "this message");
-        if (retry === false) this.#begin(make(body, { resolve, reject }), options);
-        else this.#repeat((settle) => make(body, settle), { ...options, retry }, this.#sends, { resolve, reject });
-        return;
-      }
-      const pending = make(undefined, { resolve, reject });
-      const { writer } = pending;
-      if (writer === undefined) throw new Error("a message without a body has a writer");
-      const begin = () => {
-        pump(data, writer).catch((error: SourceError) => pending.breakOff(error.message, error.cause));
-      };
-      if (retry === false) {
-        this.#begin(pending, options);
-        begin();
-      } else if (this.#prepare(pending, identified({ ...options, retry }))) this.#line.persist(pending, begin);
-    });
-  }
-
-  /** @internal as `send` with a policy or an id, for who makes something else of the reply. */
-  persist(origin: Origin, body: Body, options: SendOptions & { readonly retry: Retry }, settle: Settle): void {
-    const make = ({ resolve, reject }: Settle) => new Pending(origin, body, resolve, reject);
-    if (checkRetry(options.retry) === false) this.#begin(make(settle), options);
-    else this.#repeat(make, options, origin, settle);
-  }
-
-  #repeat(
-    make: (settle: Settle) => Pending,
-    options: (SendOptions | StreamSendOptions) & { readonly retry: Retry },
-    { table }: Origin,
-    settle: Settle,
-  ): void {
-    const policy = checkRetry(options.retry);
-    if (policy === false) throw new Error("a message is repeated only by a policy");
-    const timeoutMs = checkTimeout("timeoutMs", options.timeoutMs);
-    const signal = checkSignal(options.signal);
-    const metaBytes = checkMeta(identified(options));
-    const descriptors = options.descriptors === undefined ? [] : duplicateAll(table, options.descriptors);
-    const own = { metaBytes, descriptors, table, timeoutMs, signal, giveUp: this.#giveUp };
-    new Repeated({ line: this.#line, policy, make, settle, ...own }).begin();
-  }
-
-  readonly #giveUp = (request: Request): void => this.#line.cancel(request, "CANCELLED");
-
-  readonly #control = { cancel: this.#giveUp, stop: (request: Request) => this.#line.stop(request) };
 
   /** @internal a message to the other side's earshot */
   system(order: object, options: WaitOptions): Promise<Message> {
@@ -197,20 +140,8 @@ export class Client implements AsyncDisposable {
       const body = JSON.stringify(order);
       const pending = new Pending(this.#sends, body, resolve, reject);
       pending.isSystem = true;
-      if (this.#limit(pending, options)) this.#line.send(pending);
+      if (this.sender.limit(pending, options)) this.#line.send(pending);
     });
-  }
-
-  /** @internal as `send`, for who makes something else of the reply. */
-  begin(pending: Pending, options: WaitOptions | undefined): void {
-    this.#begin(pending, options);
-  }
-
-  /** @internal an exchange whose reply comes bit by bit; so does the message, where there is no body. */
-  exchange(origin: Origin, body: Body | undefined, options: OpenOptions | undefined): StreamedPending {
-    const pending = new StreamedPending(origin, body, true, this.#control, { resolve() {}, reject() {} });
-    this.#open(pending, options);
-    return pending;
   }
 
   /**
@@ -223,18 +154,11 @@ export class Client implements AsyncDisposable {
    * for await (const message of client.subscribe("jobs.>")) console.log(message.topic, message.json());
    */
   subscribe(pattern: string, options: SubscribeOptions = {}): Subscription {
-    const { address, table } = this.#sends;
     return new Subscription(pattern, options, {
-      address,
+      origin: { ...this.#sends, op: "subscribe" },
       maxMessageBytes: this.#maxMessageBytes,
       open: this.#subscriptions,
-      make: (order) => {
-        const origin: Origin = { op: "subscribe", address, table };
-        const pending = new StreamedPending(origin, order, true, this.#control, { resolve() {}, reject() {} });
-        pending.isSystem = true;
-        return pending;
-      },
-      start: (pending, signal) => this.#begin(pending, { signal }),
+      sender: this.sender,
     });
   }
 
@@ -247,7 +171,7 @@ export class Client implements AsyncDisposable {
     const startedAt = performance.now();
     await new Promise<Message>((resolve, reject) => {
       const pending = new Pending({ ...this.#sends, op: "ping" }, "", resolve, reject);
-      if (options === undefined || this.#limit(pending, options)) this.#line.ping(pending);
+      if (options === undefined || this.sender.limit(pending, options)) this.#line.ping(pending);
     });
     return { roundTripMs: performance.now() - startedAt, app: this.#line.app };
   }
@@ -272,42 +196,4 @@ export class Client implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
-
-  #begin(pending: Pending, options: SendOptions | StreamSendOptions | undefined): void {
-    if (options === undefined || this.#prepare(pending, options)) this.#line.send(pending);
-  }
-
-  /** An exchange whose message is written bit by bit: what is written before there is a connection waits for it. */
-  #open(pending: Pending, options: OpenOptions | undefined): void {
-    const retry = checkRetry(options?.retry ?? this.retry);
-    if (options !== undefined && !this.#limit(pending, options)) return;
-    if (retry === false) this.#line.send(pending);
-    else this.#line.persist(pending);
-  }
-
-  /** Returns false when it was over before it began. */
-  #prepare(pending: Pending, options: SendOptions | StreamSendOptions): boolean {
-    if (options.id !== undefined || options.headers !== undefined) pending.metaBytes = checkMeta(options);
-    if (options.descriptors !== undefined) {
-      // Before anything is opened: what throws later would leave it open.
-      checkTimeout("timeoutMs", options.timeoutMs);
-      checkSignal(options.signal);
-      pending.descriptors = duplicateAll(this.#sends.table, options.descriptors);
-    }
-    return this.#limit(pending, options);
-  }
-
-  /** Returns false when it was over before it began. */
-  #limit(pending: Pending, { timeoutMs, signal }: WaitOptions): boolean {
-    const isAborted = checkSignal(signal)?.aborted === true;
-    pending.limit(checkTimeout("timeoutMs", timeoutMs), signal, this.#giveUp);
-    if (isAborted) pending.onFailure("CANCELLED", "", "unsent");
-    return !isAborted;
-  }
-}
-
-/** What may be handled twice is known by its id. */
-function identified<T extends SendOptions | StreamSendOptions>(options: T): T {
-  if (options.retry !== "idempotent" || options.id !== undefined) return options;
-  return { ...options, id: randomId() };
 }

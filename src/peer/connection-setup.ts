@@ -2,7 +2,7 @@ import type { EarshotError } from "../errors.js";
 import type { Arena } from "../session/arena.js";
 import type { BodyMemory } from "../session/body-memory.js";
 import { FramedSession } from "../session/framed.js";
-import type { FramedMemory } from "../session/framed-options.js";
+import type { FramedMemory, LaneHost } from "../session/framed-options.js";
 import type { Greetings } from "../session/handshake.js";
 import { PlainSession } from "../session/plain.js";
 import type { Exchange, OwnApp, Session, SessionHost, SessionLimits } from "../session/session.js";
@@ -10,6 +10,7 @@ import type { Hello } from "../wire/hello.js";
 import type { Budget } from "./budget.js";
 import type { Connection } from "./connection.js";
 import type { DescriptorTable } from "./descriptor.js";
+import type { LaneSetup } from "./lane.js";
 
 /** What all connections of a server or client have in common. */
 export interface ConnectionSetup {
@@ -24,6 +25,8 @@ export interface ConnectionSetup {
   readonly budget: Budget | undefined;
   /** Where the transport carries descriptors. */
   readonly descriptors: DescriptorTable | undefined;
+  /** Where connections may go through shared memory. */
+  readonly lane: LaneSetup | undefined;
   readonly owner: ConnectionOwner;
   /** Who has to know that a message is answered. */
   readonly admission?: { leave(exchange: Exchange): void } | undefined;
@@ -42,12 +45,12 @@ export interface ConnectionOwner {
 /** @param memory of the session that a framed connection had before it rested. */
 export function makeSession(
   wire: "framed" | "plain",
-  host: SessionHost,
+  host: SessionHost & { readonly lane: LaneHost | undefined },
   setup: ConnectionSetup,
   refusal: EarshotError | undefined,
   memory?: FramedMemory,
 ): Session {
   const { role, limits, greetings, app, arena, bodies } = setup;
   if (wire === "plain") return new PlainSession(role, host, limits);
-  return new FramedSession({ role, host, limits, greetings, app, arena, bodies, refusal, memory });
+  return new FramedSession({ role, host, limits, greetings, app, arena, bodies, refusal, memory, lanes: host.lane });
 }

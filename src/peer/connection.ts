@@ -3,13 +3,14 @@ import { FramedSession } from "../session/framed.js";
 import type { FramedMemory } from "../session/framed-options.js";
 import type { OutgoingStream } from "../session/outgoing-stream.js";
 import type { Exchange, Session, SessionHost } from "../session/session.js";
-import type { Transport, TransportEvents } from "../transport/transport.js";
+import type { Transport } from "../transport/transport.js";
 import type { FailureName } from "../wire/failure.js";
 import type { Hello } from "../wire/hello.js";
 import { type Alarm, setAlarm } from "./alarm.js";
-import { type Holder, PATIENCE_MS, STALL_MS } from "./budget.js";
+import { type Holder, STALL_MS } from "./budget.js";
 import { type ConnectionSetup, makeSession } from "./connection-setup.js";
 import { FirstBytes } from "./first-bytes.js";
+import { Lane, type LaneOwner } from "./lane.js";
 import { Linger } from "./linger.js";
 import { Reading } from "./reading.js";
 
@@ -17,12 +18,13 @@ import { Reading } from "./reading.js";
 const REST_AFTER_MS = 5;
 
 /** Joins a transport and a session, and holds the only timer. */
-export class Connection implements TransportEvents, SessionHost, Holder {
+export class Connection implements SessionHost, Holder, LaneOwner {
   readonly id: number;
   budgetedBytes = 0;
   lastActiveAt: number;
   readonly #setup: ConnectionSetup;
-  readonly transport: Transport;
+  transport: Transport;
+  readonly lane: Lane | undefined;
   readonly #refusal: EarshotError | undefined;
   /** There is none before the wire is known, nor while a framed connection rests. */
   #session: Session | undefined;
@@ -33,7 +35,7 @@ export class Connection implements TransportEvents, SessionHost, Holder {
   readonly #reading = new Reading();
   /** What is answered while bytes are received leaves right after; else at the end of the turn. */
   #flush: "none" | "receiving" | "wanted" | "scheduled" = "none";
-  #isBlocked = false;
+  isBlocked = false;
   #isClosed = false;
   #error: EarshotError | undefined;
 
@@ -43,6 +45,7 @@ export class Connection implements TransportEvents, SessionHost, Holder {
     this.#setup = setup;
     this.#refusal = refusal;
     this.lastActiveAt = this.now();
+    this.lane = setup.lane && new Lane(setup.lane, setup.role, this);
     if (setup.wire !== "auto") this.#session = makeSession(setup.wire, this, setup, refusal);
     transport.start(this);
     this.#settle();
@@ -59,10 +62,6 @@ export class Connection implements TransportEvents, SessionHost, Holder {
 
   get isWaitingForPeer(): boolean {
     return this.#session?.isWaitingForPeer ?? false;
-  }
-
-  get isBlocked(): boolean {
-    return this.#isBlocked;
   }
 
   // What the peer's own side asks for. Everything else follows at the end of the turn.
@@ -123,7 +122,7 @@ export class Connection implements TransportEvents, SessionHost, Holder {
     else session.receive(bytes, descriptors);
     if (this.#flush === "wanted") this.#flushOut();
     else if (this.#flush === "receiving") this.#flush = "none";
-    this.#settle();
+    this.#settle(bytes.length);
   }
 
   onEnd(): void {
@@ -136,7 +135,7 @@ export class Connection implements TransportEvents, SessionHost, Holder {
 
   onDrain(): void {
     this.lastActiveAt = this.now();
-    this.#isBlocked = false;
+    this.isBlocked = false;
     this.#linger?.drained(this.lastActiveAt);
     this.#session?.drained();
     this.#settle();
@@ -146,6 +145,7 @@ export class Connection implements TransportEvents, SessionHost, Holder {
     if (this.#isClosed) return;
     this.#isClosed = true;
     clearTimeout(this.#alarm?.timer);
+    this.lane?.closed();
     const cause = this.#error ?? error;
     // A session that rests has nothing to lose, and an error costs more than all the rest of closing.
     if (this.#session?.isIdle === false)
@@ -160,8 +160,8 @@ export class Connection implements TransportEvents, SessionHost, Holder {
   }
 
   write(chunks: readonly Uint8Array[], descriptors?: readonly number[]): boolean {
-    this.#isBlocked = !this.#isClosed && !this.transport.write(chunks, descriptors);
-    return !this.#isBlocked;
+    this.isBlocked = !this.#isClosed && !this.transport.write(chunks, descriptors);
+    return !this.isBlocked;
   }
 
   closeDescriptors(descriptors: readonly number[]): void {
@@ -190,7 +190,7 @@ export class Connection implements TransportEvents, SessionHost, Holder {
     // A framed client ends when it has all its answers: there is nothing to wait for.
     if (this.#setup.role === "client" && this.wire === "framed") this.transport.close();
     else this.transport.end();
-    if (this.#setup.role === "server") this.#linger = new Linger(this.now(), this.#isBlocked);
+    if (this.#setup.role === "server") this.#linger = new Linger(this.now(), this.isBlocked);
   }
 
   abort(error: EarshotError | undefined): void {
@@ -199,6 +199,7 @@ export class Connection implements TransportEvents, SessionHost, Holder {
   }
 
   onGreeting(hello: Hello): void {
+    this.lane?.greeted(hello);
     this.#setup.owner.onGreeting(this, hello);
   }
 
@@ -256,9 +257,10 @@ export class Connection implements TransportEvents, SessionHost, Holder {
     return this.#session.restingMemory;
   }
 
-  /** After anything has happened: budget, reading and timer follow. */
-  #settle(): void {
+  /** After anything has happened: budget, lane, reading and timer follow. @param received how many bytes have come */
+  #settle(received = 0): void {
     if (this.#isClosed) return;
+    this.lane?.settle(this.#session, received);
     if (this.#session !== undefined) this.#setup.budget?.update(this, this.#session.heldBytes);
     this.#reading.sync(this.transport, this.#session);
     const times = { now: this.now(), soon: this.lastActiveAt + REST_AFTER_MS };
@@ -270,13 +272,14 @@ export class Connection implements TransportEvents, SessionHost, Holder {
     const { handshakeTimeoutMs } = this.#setup.limits;
     if (this.wire === undefined && handshakeTimeoutMs > 0) next = this.lastActiveAt + handshakeTimeoutMs;
     if (next === Infinity && this.#restingMemory !== undefined) next = this.lastActiveAt + REST_AFTER_MS;
-    next = Math.min(next, this.#linger?.deadline ?? Infinity);
-    return this.#reading.waitingSince > 0 ? Math.min(next, this.#reading.waitingSince + PATIENCE_MS) : next;
+    next = Math.min(next, this.#linger?.deadline ?? Infinity, this.lane?.deadline ?? Infinity);
+    return Math.min(next, this.#reading.deadline);
   }
 
   tickNow(): void {
     this.#alarm = undefined;
     const now = this.now();
+    if (now >= (this.lane?.deadline ?? Infinity)) this.lane?.leave(now, this.#awake());
     const memory = now >= this.lastActiveAt + REST_AFTER_MS ? this.#restingMemory : undefined;
     if (memory !== undefined) {
       // Most connections are idle most of the time: then only what must be known is kept.
@@ -288,10 +291,7 @@ export class Connection implements TransportEvents, SessionHost, Holder {
     else if (this.#memory === undefined && now >= this.#nextDeadline()) {
       this.abort(new EarshotError("TIMEOUT", "Nothing came on the connection"));
     }
-    if (this.#reading.waitingSince > 0 && now >= this.#reading.waitingSince + PATIENCE_MS) {
-      this.#reading.waitingSince = now;
-      this.#setup.budget?.relieve(now);
-    }
+    if (this.#reading.hasWaited(now)) this.#setup.budget?.relieve(now);
     this.#settle();
   }
 }

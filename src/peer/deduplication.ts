@@ -1,8 +1,10 @@
 import { EarshotError } from "../errors.js";
 import { checkNumber } from "./options.js";
+import { Queue } from "./queue.js";
 
 /** What is kept of a message that was handled. */
 export interface Recorded {
+  /** Its bytes. */
   readonly reply: Uint8Array;
 }
 
@@ -54,6 +56,7 @@ export function checkDeduplicate(
 }
 
 interface Finished extends Recorded {
+  readonly key: string;
   readonly expiresAt: number;
 }
 
@@ -67,8 +70,9 @@ export class MemoryDeduplicator implements Deduplicator {
   readonly #clock: { now(): number };
   /** Those who wait for each message that is being handled. */
   readonly #begun = new Map<string, Waiter[]>();
-  /** The oldest first. */
   readonly #finished = new Map<string, Finished>();
+  /** The same, the oldest first. A Map would have to be asked for it, and walks over everything that it has lost before. */
+  readonly #byAge = new Queue<Finished>();
   #replyBytes = 0;
 
   constructor(limits: Limits, clock: { now(): number }) {
@@ -91,8 +95,9 @@ export class MemoryDeduplicator implements Deduplicator {
     for (const resolve of waiters) resolve({ reply });
     const { maxReplyBytes, keepMs } = this.#limits;
     if (reply.length > maxReplyBytes) return;
-    this.#drop(key);
-    this.#finished.set(key, { reply, expiresAt: this.#clock.now() + keepMs });
+    const finished = { key, reply, expiresAt: this.#clock.now() + keepMs };
+    this.#finished.set(key, finished);
+    this.#byAge.push(finished);
     this.#replyBytes += reply.length;
     this.#makeRoom();
   }
@@ -106,29 +111,29 @@ export class MemoryDeduplicator implements Deduplicator {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#finished.clear();
+    this.#byAge.keep(() => false);
     this.#replyBytes = 0;
   }
 
   #expire(): void {
+    if (this.#byAge.size === 0) return;
     const now = this.#clock.now();
-    for (const [key, { expiresAt }] of this.#finished) {
-      if (expiresAt > now) return;
-      this.#drop(key);
+    for (let oldest = this.#byAge.peek(); oldest !== undefined; oldest = this.#byAge.peek()) {
+      if (oldest.expiresAt > now) return;
+      this.#dropOldest();
     }
   }
 
   #makeRoom(): void {
     const { maxIds, maxReplyBytes } = this.#limits;
-    for (const key of this.#finished.keys()) {
-      if (this.#finished.size <= maxIds && this.#replyBytes <= maxReplyBytes) return;
-      this.#drop(key);
-    }
+    while (this.#byAge.size > maxIds || this.#replyBytes > maxReplyBytes) this.#dropOldest();
   }
 
-  #drop(key: string): void {
-    const finished = this.#finished.get(key);
-    if (finished === undefined) return;
-    this.#finished.delete(key);
-    this.#replyBytes -= finished.reply.length;
+  #dropOldest(): void {
+    const oldest = this.#byAge.shift();
+    if (oldest === undefined) return;
+    this.#replyBytes -= oldest.reply.length;
+    // Whoever finishes a message twice is remembered by the last time.
+    if (this.#finished.get(oldest.key) === oldest) this.#finished.delete(oldest.key);
   }
 }

@@ -3,13 +3,13 @@ import { EarshotError, failure } from "../errors.js";
 import { Arena } from "../session/arena.js";
 import type { OwnContract, SessionLimits } from "../session/session.js";
 import { chooseSockets } from "../transport/kind.js";
-import { resolveSocket } from "../transport/resolve.js";
+import { resolveSocket, type SocketTarget } from "../transport/resolve.js";
 import type { Transport } from "../transport/transport.js";
 import { SYSTEM_FEATURE } from "../wire/hello.js";
 import { type Allow, checkAllow, refusalOf } from "./allow.js";
 import { Client } from "./client.js";
 import type { ReconnectOptions, Retry } from "./client-state.js";
-import { makeLine } from "./make-line.js";
+import { makeLine, type Replacing } from "./make-line.js";
 import {
   type App,
   checkApp,
@@ -24,6 +24,7 @@ import {
   type Spin,
   withDefaults,
 } from "./options.js";
+import { checkLane, laneFeatures } from "./shared-options.js";
 import { type Connect, startingIfMissing } from "./start.js";
 import type { StartOptions } from "./start-options.js";
 
@@ -54,6 +55,8 @@ export interface DialOptions {
   readonly allow?: Allow | undefined;
   /** As for `listen`. */
   readonly transport?: "auto" | "native" | "net" | undefined;
+  /** As for `listen`; default `"auto"`: if the server offers it. `"shared"` asks for it from the first message on. */
+  readonly lane?: "auto" | "socket" | "shared" | undefined;
   /** As for `listen`. */
   readonly spin?: Spin | undefined;
   /** How many descriptors a reply may bring; default 16, at most 253. */
@@ -95,30 +98,27 @@ const GREETING_MS = 30_000;
  * const reply = await client.send("hello");
  */
 export async function dial(address: string, options: DialOptions = {}): Promise<Client> {
-  const onMismatch = checkChoice("onMismatch", options.onMismatch, ["refuse", "replace"]);
-  return onMismatch === "replace" ? dialReplacing(address, options) : dialWith(address, options, []);
+  return await dialWith(address, options, []);
 }
 
-async function dialReplacing(address: string, options: DialOptions): Promise<Client> {
-  const { app, transport, signal, connectTimeoutMs, allow } = options;
+/** What is done about a server of an older version, whenever one is met. @throws EarshotError `INVALID_ARGUMENT` */
+function replacing(target: SocketTarget, options: DialOptions): Replacing {
+  const { app, transport, connectTimeoutMs = DIAL_DEFAULTS.connectTimeoutMs, allow, start } = options;
   if (app?.accepts === undefined) {
     const fact = 'Cannot use onMismatch "replace" without app.accepts: it says which servers do not match';
     throw new EarshotError("INVALID_ARGUMENT", fact);
   }
-  try {
-    return await dialWith(address, options, []);
-  } catch (error) {
-    if (!(error instanceof EarshotError) || error.code !== "VERSION_MISMATCH") throw error;
-    const { makeLeave } = await import("./replace.js");
-    const info = { name: app.name, version: app.version };
+  const own = checkApp(app);
+  const info = { name: app.name, version: app.version };
+  return async (mismatch, signal, open) => {
+    // Loaded when it is needed: most callers find a server that suits.
+    const { makeLeave, awaitSuccessor } = await import("./replace.js");
     const system = { app: info, transport, signal, connectTimeoutMs, allow, reconnect: false } as const;
-    await makeLeave({ own: checkApp(app), mismatch: error, signal }, () => dialWith(address, system, [SYSTEM_FEATURE]));
-  }
-  if (options.start !== undefined) return dialWith(address, options, []);
-  const { dialSuccessor } = await import("./replace.js");
-  const timeoutMs = connectTimeoutMs ?? DIAL_DEFAULTS.connectTimeoutMs;
-  const target = resolveSocket(parseAddress(address), "dial");
-  return dialSuccessor({ target, timeoutMs, signal }, () => dialWith(address, options, []));
+    await makeLeave({ own, mismatch, signal }, () => dialWith(target.text, system, [SYSTEM_FEATURE]));
+    // Which starts the next one, or finds it.
+    if (start !== undefined) return open();
+    return awaitSuccessor({ target, timeoutMs: connectTimeoutMs, signal }, open);
+  };
 }
 
 /** For messages to the server's earshot alone, whatever versions of the application it accepts. */
@@ -151,9 +151,10 @@ async function dialWith(address: string, options: DialOptions, features: readonl
     takesStreams: false,
   };
   const { descriptors } = sockets;
-  const greetings = greetingsOf(limits, app, features);
+  const lane = features.length > 0 ? undefined : checkLane(options.lane, "auto", undefined, wire, sockets, logger);
+  const greetings = greetingsOf(limits, app, [...features, ...laneFeatures(lane)]);
   const arena = new Arena();
-  const setup = { role: "client", wire, limits, greetings, app, arena, descriptors, budget: undefined } as const;
+  const setup = { role: "client", wire, limits, greetings, app, arena, descriptors, lane, budget: undefined } as const;
   const allow = checkAllow(options.allow);
   const spinUs = checkSpin(options.spin);
   const connectOnce: Connect = async (until) => {
@@ -164,7 +165,9 @@ async function dialWith(address: string, options: DialOptions, features: readonl
   const { start } = options;
   const connect = start === undefined ? connectOnce : startingIfMissing(connectOnce, target, start);
   const path = target.kind === "path" ? target.path : undefined;
-  const line = makeLine({ connect, setup, address: target.text, path, logger, isGreetingAwaited }, options);
+  const onMismatch = checkChoice("onMismatch", options.onMismatch, ["refuse", "replace"]);
+  const replace = onMismatch === "replace" ? replacing(target, options) : undefined;
+  const line = makeLine({ connect, setup, address: target.text, path, logger, isGreetingAwaited, replace }, options);
   if (checkChoice("connect", options.connect, ["eager", "lazy"]) === "eager") await line.dial(signal);
   return new Client(target.text, line, retry, descriptors, maxMessageBytes);
 }

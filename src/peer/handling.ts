@@ -9,9 +9,9 @@ import type { ConnectionSetup } from "./connection-setup.js";
 import { Context } from "./context.js";
 import { type DescriptorTable, duplicateAll, ReceivedDescriptor } from "./descriptor.js";
 import { Reader, Writer } from "./flow.js";
+import type { Handler, StreamHandler } from "./handler.js";
 import type { Logger } from "./options.js";
 import { asFullReply, describe, isBody, isThenable } from "./reply.js";
-import type { Handler, StreamHandler } from "./server.js";
 import { StreamedMessage } from "./streamed-message.js";
 
 const NONE: readonly never[] = [];

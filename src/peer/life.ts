@@ -1,6 +1,17 @@
 import type { EarshotError } from "../errors.js";
-import type { Channel } from "./channel.js";
+import type { Channel, ChannelOwner } from "./channel.js";
 import type { ClientState } from "./client-state.js";
+import type { Reconnecting, RedialParts } from "./redial.js";
+import type { WaitingLimits } from "./waiting-room.js";
+
+/** What a line is made of. */
+export interface LineParts extends RedialParts {
+  /** Makes a connection; gives up when the signal aborts. */
+  readonly open: (owner: ChannelOwner, signal: AbortSignal) => Promise<Channel>;
+  /** `undefined`: the first connection is the only one. */
+  readonly reconnecting: Reconnecting | undefined;
+  readonly waiting: WaitingLimits;
+}
 
 /** Where a line is with its connection. */
 export type Life =

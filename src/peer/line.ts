@@ -1,23 +1,15 @@
 import { EarshotError, factOf } from "../errors.js";
 import type { Request } from "../session/session.js";
 import type { AppInfo } from "../wire/hello.js";
+import { abortWith } from "./abort.js";
 import type { Channel, ChannelOwner } from "./channel.js";
 import type { ClientState } from "./client-state.js";
 import { clientClosed } from "./framed-channel.js";
-import { causeOf, type Life, stateOf } from "./life.js";
+import { causeOf, type Life, type LineParts, stateOf } from "./life.js";
 import { Listeners } from "./listeners.js";
 import { isPermanent } from "./permanent.js";
-import { RECONNECT_DEFAULTS, type Reconnecting, Redial, type RedialParts } from "./redial.js";
-import { refuse, type Waiting, type WaitingLimits, WaitingRoom } from "./waiting-room.js";
-
-/** What a line is made of. */
-export interface LineParts extends RedialParts {
-  /** Makes a connection; gives up when the signal aborts. */
-  readonly open: (owner: ChannelOwner, signal: AbortSignal) => Promise<Channel>;
-  /** `undefined`: the first connection is the only one. */
-  readonly reconnecting: Reconnecting | undefined;
-  readonly waiting: WaitingLimits;
-}
+import { RECONNECT_DEFAULTS, Redial } from "./redial.js";
+import { refuse, type Waiting, WaitingRoom } from "./waiting-room.js";
 
 /** A client's way to its server, which outlives connections: one at a time, made again when it is needed. */
 export class Line implements ChannelOwner {
@@ -33,6 +25,8 @@ export class Line implements ChannelOwner {
   /** Why nothing new is taken. */
   #closing: EarshotError | undefined;
   #isCut = false;
+  /** Somebody wants to know when the server is back. */
+  #isAwaited = false;
   #app: AppInfo | undefined;
   readonly #listeners = new Listeners<ClientState>();
   #onClosed: (cause: EarshotError) => void = () => {};
@@ -63,17 +57,12 @@ export class Line implements ChannelOwner {
   /** Makes the first connection. @throws EarshotError why there is none; then the line is closed */
   async dial(signal: AbortSignal | undefined): Promise<void> {
     const controller = new AbortController();
-    const onAbort = () => controller.abort(signal?.reason);
-    if (signal?.aborted) onAbort();
-    signal?.addEventListener("abort", onAbort, { once: true });
-    try {
-      const error = await this.#attempt(controller);
-      if (error === undefined) return;
-      this.cut(error);
-      throw error;
-    } finally {
-      signal?.removeEventListener("abort", onAbort);
-    }
+    const unlisten = abortWith(controller, signal);
+    const error = await this.#attempt(controller);
+    unlisten();
+    if (error === undefined) return;
+    this.cut(error);
+    throw error;
   }
 
   /** Sends it now, or with the attempt to connect that is under way; while another is only planned, it fails. */
@@ -125,6 +114,14 @@ export class Line implements ChannelOwner {
     this.redial.failures = 0;
     const { kind } = this.#life;
     if (this.#closing === undefined && (kind === "idle" || kind === "waiting")) void this.#attempt();
+  }
+
+  /** Comes back also with nothing to send: as soon as the server is there, until there is a connection. */
+  comeBack(): void {
+    const life = this.#life;
+    this.#isAwaited = this.#parts.reconnecting !== undefined && this.#closing === undefined && life.kind !== "open";
+    const cause = this.#isAwaited && life.kind === "idle" && this.#room.isEmpty ? life.cause : undefined;
+    if (cause !== undefined && !isPermanent(cause)) this.#plan(cause, undefined);
   }
 
   /** Takes nothing new, and ends when all is settled. */
@@ -196,7 +193,7 @@ export class Line implements ChannelOwner {
   /** Whether there is a reason to have a connection. */
   get #isNeeded(): boolean {
     if (!this.#room.isEmpty) return true;
-    return this.#closing === undefined && this.#parts.reconnecting?.whenIdle === true;
+    return this.#closing === undefined && (this.#isAwaited || this.#parts.reconnecting?.whenIdle === true);
   }
 
   /** Somebody waits, or somebody's time has come. */
@@ -242,6 +239,7 @@ export class Line implements ChannelOwner {
 
   #attempted(channel: Channel | undefined, error: EarshotError | undefined): void {
     if (channel !== undefined) {
+      this.#isAwaited = false;
       this.#enter({ kind: "open", channel, since: this.#parts.time.now() });
       this.#room.hand(channel);
       if (this.#closing !== undefined) this.close();

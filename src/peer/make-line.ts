@@ -11,6 +11,9 @@ import { RECONNECT_DEFAULTS, type Reconnecting, type RedialParts } from "./redia
 import type { Connect } from "./start.js";
 import { SYSTEM_TIME, type Time } from "./time.js";
 
+/** What to do about a server of a version that does not suit, and then `open` once more. */
+export type Replacing = (mismatch: EarshotError, signal: AbortSignal, open: () => Promise<Channel>) => Promise<Channel>;
+
 interface Way {
   readonly connect: Connect;
   readonly setup: Omit<ConnectionSetup, "owner">;
@@ -20,6 +23,8 @@ interface Way {
   readonly logger: Logger;
   /** Whether a connection is only one when the server has greeted. */
   readonly isGreetingAwaited: boolean;
+  /** `undefined`: nothing. */
+  readonly replace?: Replacing | undefined;
 }
 
 interface LineOptions {
@@ -61,10 +66,20 @@ export function makeLine(way: Way, options: LineOptions, given: Circumstances = 
   const onPath = path === undefined ? undefined : (onChange: () => void) => new PathWatch(path, onChange, onError);
   const waiting = withDefaults({ ...options }, WAITING_DEFAULTS);
   const reconnecting = checkReconnect(options.reconnect);
-  const open = (owner: ChannelOwner, signal: AbortSignal) => openChannel(way, owner, signal);
+  const open = (owner: ChannelOwner, signal: AbortSignal) => openOrReplace(way, owner, signal);
   const line = new Line({ open, reconnecting, waiting, time, random, watch: given.watch ?? onPath });
   line.listen((state) => log(logger, address, state));
   return line;
+}
+
+async function openOrReplace(way: Way, owner: ChannelOwner, signal: AbortSignal): Promise<Channel> {
+  try {
+    return await openChannel(way, owner, signal);
+  } catch (error) {
+    const isMismatch = error instanceof EarshotError && error.code === "VERSION_MISMATCH";
+    if (way.replace === undefined || !isMismatch) throw error;
+    return await way.replace(error, signal, () => openChannel(way, owner, signal));
+  }
 }
 
 async function openChannel(way: Way, owner: ChannelOwner, signal: AbortSignal): Promise<Channel> {

@@ -8,6 +8,7 @@ import type { Logger } from "./options.js";
 import { describe, isThenable } from "./reply.js";
 
 const NONE: readonly number[] = [];
+const EMPTY = new Uint8Array(0);
 
 interface Parts {
   readonly memory: Deduplicator;
@@ -20,14 +21,15 @@ interface Parts {
 /** Messages that have an id: one that was handled is answered from memory, and one that is being handled is waited for. */
 export class Once {
   readonly #parts: Parts;
+  /** The caller's user and a colon. It stays the same for a connection, and to ask the kernel costs more than a small message. */
+  readonly #prefixes = new WeakMap<AnswerPath, string>();
 
   constructor(parts: Parts) {
     this.#parts = parts;
   }
 
   handle(path: AnswerPath, exchange: Exchange, id: string): void {
-    const { uid = "" } = path.transport.credentials ?? {};
-    const key = `${uid}:${id}`;
+    const key = this.#prefixOf(path) + id;
     let known: ReturnType<Deduplicator["begin"]>;
     try {
       known = this.#parts.memory.begin(key);
@@ -37,6 +39,14 @@ export class Once {
     }
     if (isThenable(known)) void this.#handleLater(path, exchange, key, known);
     else this.#answer(path, exchange, key, known);
+  }
+
+  #prefixOf(path: AnswerPath): string {
+    const known = this.#prefixes.get(path);
+    if (known !== undefined) return known;
+    const prefix = `${path.transport.credentials?.uid ?? ""}:`;
+    this.#prefixes.set(path, prefix);
+    return prefix;
   }
 
   async #handleLater(
@@ -119,7 +129,7 @@ class RecordingPath implements AnswerPath {
     if (this.#isSettled) return;
     this.#isSettled = true;
     // A copy: what the handler gave it may use again when the reply is out.
-    const reply = Buffer.from(body as string);
+    const reply = body.length === 0 ? EMPTY : Buffer.from(body as string);
     let recording: void | Promise<void>;
     try {
       recording = this.#memory.finish(this.#key, { reply });

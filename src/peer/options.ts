@@ -61,7 +61,13 @@ export const DIAL_DEFAULTS = {
  * lets other processes run meanwhile, ends at once when the event loop has anything else to do, and looks in vain for at
  * most a tenth of the time. `"off"` sleeps at once, `{ maxUs }` looks so long, 1,000 at most.
  */
-export type Spin = "auto" | "off" | { readonly maxUs: number };
+export type Spin = "auto" | "off" | SpinLimit;
+
+/** How long to look. */
+export interface SpinLimit {
+  /** In microseconds. */
+  readonly maxUs: number;
+}
 
 /** How to close a client or a server. */
 export interface CloseOptions {
@@ -96,8 +102,8 @@ const RANGES: Readonly<Record<string, Range>> = {
   "reconnect.maxDelayMs": { least: 1, most: LONGEST_MS },
   "deduplicate.maxIds": ONE_OR_MORE,
   "deduplicate.keepMs": ONE_OR_MORE,
-  maxHandling: ONE_OR_MORE,
-  maxWaitingMs: { least: 0, most: LONGEST_MS },
+  "overload.maxHandling": ONE_OR_MORE,
+  "overload.maxWaitingMs": { least: 0, most: LONGEST_MS },
   maxQueuedMessages: ONE_OR_MORE,
   maxQueuedBytes: ONE_OR_MORE,
   maxSubscriptions: { least: 0, most: MAX_SYSTEM - 96 },
@@ -107,15 +113,17 @@ const RANGES: Readonly<Record<string, Range>> = {
 /**
  * Fills in defaults and checks every number.
  *
+ * @param prefix before the names of options that belong to another
  * @throws EarshotError `INVALID_ARGUMENT`, naming the option
  */
 export function withDefaults<T extends Readonly<Record<string, number>>>(
   given: Readonly<Record<string, unknown>>,
   defaults: T,
+  prefix = "",
 ): { [K in keyof T]: number } {
   const filled: Record<string, number> = { ...defaults };
   for (const name of Object.keys(defaults)) {
-    if (given[name] !== undefined) filled[name] = checkNumber(name, given[name]);
+    if (given[name] !== undefined) filled[name] = checkNumber(prefix + name, given[name]);
   }
   return filled as { [K in keyof T]: number };
 }

@@ -17,7 +17,7 @@ export interface RecordLimits {
 
 /** Records from one direction of an exchange. After `next` said true, the record is what `source`, `start`, `end` say. */
 export class RecordReader {
-  readonly #in: Inflow;
+  #in: Inflow;
   readonly #limits: RecordLimits;
   source: Buffer = Buffer.alloc(0);
   start = 0;
@@ -67,6 +67,14 @@ export class RecordReader {
     this.#at = this.source.length;
     this.#forget();
     this.#in.stop();
+  }
+
+  /** Goes on with another direction. What is left of this one is forgotten. */
+  goOn(inflow: Inflow): void {
+    this.#in = inflow;
+    this.#at = this.source.length;
+    this.isLast = false;
+    this.#forget();
   }
 
   get #rest(): number {

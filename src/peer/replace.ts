@@ -57,16 +57,16 @@ export async function makeLeave(
 }
 
 /** Waits for what comes when the old server has left. @throws EarshotError `NO_SERVER`, and as `dial` */
-export async function dialSuccessor(
-  where: { readonly target: SocketTarget; readonly timeoutMs: number; readonly signal: AbortSignal | undefined },
-  dial: () => Promise<Client>,
-): Promise<Client> {
-  const { target, timeoutMs, signal = new AbortController().signal } = where;
+export async function awaitSuccessor<T>(
+  where: { readonly target: SocketTarget; readonly timeoutMs: number; readonly signal: AbortSignal },
+  connect: () => Promise<T>,
+): Promise<T> {
+  const { target, timeoutMs, signal } = where;
   using appearance = new Appearance(target);
   const deadline = timeoutMs === 0 ? Infinity : performance.now() + timeoutMs;
   for (;;) {
     try {
-      return await dial();
+      return await connect();
     } catch (error) {
       if (!isMissing(error)) throw error;
       if (performance.now() >= deadline) {

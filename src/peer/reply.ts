@@ -1,6 +1,6 @@
 import { EarshotError } from "../errors.js";
 import { type Chunks, isChunks } from "./chunks.js";
-import type { FullReply } from "./server.js";
+import type { FullReply } from "./handler.js";
 
 /** Anything can be thrown, also what `String` cannot take. */
 export function describe(thrown: unknown): string {

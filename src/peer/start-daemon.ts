@@ -4,6 +4,7 @@ import { Appearance } from "../transport/appearance.js";
 import type { SocketTarget } from "../transport/resolve.js";
 import { type StartFiles, startFiles, takeStart } from "../transport/starting.js";
 import type { Transport } from "../transport/transport.js";
+import { abortWith } from "./abort.js";
 import { type Connect, isMissing } from "./start.js";
 import type { CheckedStart } from "./start-options.js";
 import { StartedProcess } from "./start-process.js";
@@ -134,13 +135,10 @@ class Late extends Error {}
 class Limit implements Disposable {
   readonly #controller = new AbortController();
   readonly #timer: NodeJS.Timeout | undefined;
-  readonly #outer: AbortSignal | undefined;
-  readonly #onAbort = () => this.#controller.abort(this.#outer?.reason);
+  readonly #unlisten: () => void;
 
   constructor(ms: number, outer: AbortSignal | undefined) {
-    this.#outer = outer;
-    outer?.addEventListener("abort", this.#onAbort, { once: true });
-    if (outer?.aborted) this.#onAbort();
+    this.#unlisten = abortWith(this.#controller, outer);
     if (ms > 0) this.#timer = setTimeout(() => this.#controller.abort(new Late()), ms);
   }
 
@@ -150,7 +148,7 @@ class Limit implements Disposable {
 
   [Symbol.dispose](): void {
     clearTimeout(this.#timer);
-    this.#outer?.removeEventListener("abort", this.#onAbort);
+    this.#unlisten();
   }
 }
 

@@ -24,8 +24,8 @@ export class StreamedPending extends Pending {
   readonly reader: Reader;
   /** Of a message that is written bit by bit. */
   readonly writer: Writer | undefined;
-  /** Called when it is over, with success or without. */
-  onEnded: (() => void) | undefined;
+  /** Called when it is over, and again right after if it failed: then with the reason, before who reads is told. */
+  onEnded: ((error?: EarshotError) => void) | undefined;
   readonly #control: Control;
   readonly #settle: Settle;
   #isOver = false;
@@ -80,9 +80,9 @@ export class StreamedPending extends Pending {
     const cause = reason === undefined ? details.cause : reason.cause;
     const error = this.settle(code, reason?.text ?? fact, delivery, { ...details, cause });
     this.#settle.reject(error);
+    this.onEnded?.(error);
     this.reader.fail(error);
     this.writer?.fail(error);
-    this.onEnded?.();
   }
 
   override onOver(): void {

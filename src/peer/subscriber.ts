@@ -3,7 +3,7 @@ import type { Backlog } from "./backlog.js";
 import type { Writer } from "./flow.js";
 import { encodeBegun, encodeDropped, encodeEnd, type Publication } from "./publication.js";
 import { Queue } from "./queue.js";
-import type { Timers } from "./timers.js";
+import type { Time, Timer } from "./time.js";
 
 /** What becomes of messages that a subscriber does not take as fast as they are published. */
 export type SlowPolicy = "drop" | "disconnect" | "wait";
@@ -33,7 +33,7 @@ export class Subscriber {
   readonly #out: Writer;
   readonly #options: SubscriberOptions;
   readonly #backlog: Backlog;
-  readonly #timers: Timers;
+  readonly #time: Time;
   readonly #onOver: (slow?: string) => void;
   readonly #queue = new Queue<Publication>();
   #queuedBytes = 0;
@@ -47,21 +47,21 @@ export class Subscriber {
   #state: "writable" | "full" | "over" = "writable";
   /** It has all that it will get. */
   #isEnding = false;
-  #stopWaiting: (() => void) | undefined;
+  #limit: Timer | undefined;
 
   /** @param onOver called once, whoever ended it; if it was too slow, with what is said of that */
   constructor(
     exchange: SubscriberExchange,
     out: Writer,
     options: SubscriberOptions,
-    { backlog, timers }: { readonly backlog: Backlog; readonly timers: Timers },
+    { backlog, time }: { readonly backlog: Backlog; readonly time: Time },
     onOver: (slow?: string) => void,
   ) {
     this.#exchange = exchange;
     this.#out = out;
     this.#options = options;
     this.#backlog = backlog;
-    this.#timers = timers;
+    this.#time = time;
     this.#onOver = onOver;
     out.onOver = () => this.leave();
   }
@@ -218,14 +218,14 @@ export class Subscriber {
   #limitWaiting(): void {
     const { slow, maxWaitMs } = this.#options;
     const isAwaited = slow === "wait" && this.#queue.size > this.#replayed;
-    if (!isAwaited || maxWaitMs === 0 || this.#stopWaiting !== undefined) return;
+    if (!isAwaited || maxWaitMs === 0 || this.#limit !== undefined) return;
     const fact = `it has taken nothing for ${maxWaitMs} ms, and the publisher waits for it`;
-    this.#stopWaiting = this.#timers.after(maxWaitMs, () => this.#disconnect(fact));
+    this.#limit = this.#time.after(maxWaitMs, () => this.#disconnect(fact));
   }
 
   #stopLimit(): void {
-    this.#stopWaiting?.();
-    this.#stopWaiting = undefined;
+    this.#limit?.cancel();
+    this.#limit = undefined;
   }
 
   /** Nothing is before the next message. */

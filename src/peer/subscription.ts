@@ -1,12 +1,14 @@
 import { type EarshotError, failure } from "../errors.js";
 import { checkSlow } from "./broadcast-options.js";
-import { checkNumber, checkSignal, checkTimeout } from "./options.js";
-import type { WaitOptions } from "./pending.js";
+import type { Retry } from "./client-state.js";
+import { checkNumber, checkRetry, checkSignal, checkTimeout } from "./options.js";
+import type { Origin, WaitOptions } from "./pending.js";
 import { MAX_EXTRA_BYTES } from "./publication.js";
 import { RecordStream } from "./record-stream.js";
-import type { StreamedPending } from "./streamed-pending.js";
+import type { Sender } from "./sender.js";
 import type { SlowPolicy } from "./subscriber.js";
-import { systemTimers } from "./timers.js";
+import { Succession } from "./succession.js";
+import { SYSTEM_TIME } from "./time.js";
 import { checkPattern } from "./topic.js";
 import { type TopicMessage, TopicReader } from "./topic-reader.js";
 
@@ -24,7 +26,12 @@ export interface SubscribeOptions extends WaitOptions {
   readonly maxQueuedBytes?: number | undefined;
   /** How many earlier messages of each topic to begin with, as far as the server keeps them; default 0. */
   readonly replay?: number | undefined;
-  /** For the server to confirm it; default none. */
+  /**
+   * Whether to subscribe again when the connection is lost or the server closes, and to wait for a server that is not there:
+   * default, as the client's. `"unsent"` and `"idempotent"` mean the same here.
+   */
+  readonly retry?: Retry | undefined;
+  /** For the server to confirm it, the first time; default none. */
   readonly timeoutMs?: number | undefined;
   /** Ends it when it aborts: who reads gets `CANCELLED`. */
   readonly signal?: AbortSignal | undefined;
@@ -32,56 +39,84 @@ export interface SubscribeOptions extends WaitOptions {
 
 /** What a subscription needs of its client. */
 export interface SubscriptionOrigin {
-  readonly address: string;
+  readonly origin: Origin;
   readonly maxMessageBytes: number;
   /** Those that have not ended. */
   readonly open: Set<Subscription>;
-  /** What asks the server for it; the answer comes bit by bit. */
-  make(order: string): StreamedPending;
-  start(pending: StreamedPending, signal: AbortSignal | undefined): void;
+  readonly sender: Sender;
 }
 
 /**
  * The messages of all topics that a pattern means, as they are published; to be read once. It is in force as soon as the server
  * knows of it, so before any message that is sent after it is handled; `ready` says when. It ends when it is left, as by breaking
- * out of the loop, and when the client or the server closes: a server that closes in good order sends what it has first. Any
- * other end rejects with its cause.
+ * out of the loop, and when the client closes. Where `retry` is `false` it also ends when the server closes, which sends what it
+ * has first, and any other end rejects with its cause. Otherwise it is made again with the next connection, and the next message
+ * says that there is a gap before it; only what needs somebody to do something rejects.
  */
 export class Subscription implements AsyncIterableIterator<TopicMessage>, AsyncDisposable {
   /** What was subscribed to. */
   readonly pattern: string;
   /** Resolves when the server has confirmed it; rejects with why there will be nothing. It need not be looked at. */
   readonly ready: Promise<void>;
-  readonly #pending: StreamedPending;
+  readonly #succession: Succession;
   readonly #reader: TopicReader;
   readonly #stream: RecordStream<TopicMessage>;
   /** Why this side broke it off, where it is not its reader's doing. */
   #reason: EarshotError | undefined;
 
   /** @internal use `client.subscribe` */
-  constructor(pattern: string, options: SubscribeOptions, origin: SubscriptionOrigin) {
+  constructor(pattern: string, options: SubscribeOptions, from: SubscriptionOrigin) {
     this.pattern = checkPattern(pattern);
     const timeoutMs = checkTimeout("timeoutMs", options.timeoutMs);
-    const signal = checkSignal(options.signal);
-    this.#pending = origin.make(JSON.stringify(toOrder(this.pattern, options)));
-    this.#reader = new TopicReader(this.#pending.reader, { maxBytes: origin.maxMessageBytes + MAX_EXTRA_BYTES });
+    const order = JSON.stringify(toOrder(this.pattern, options));
+    const succession = this.#succeed(order, options, from);
+    this.#succession = succession;
+    const maxBytes = from.maxMessageBytes + MAX_EXTRA_BYTES;
+    this.#reader = new TopicReader(succession.inflow, { maxBytes, next: () => succession.next() });
+    const { address } = from.origin;
     this.#stream = new RecordStream({
       open: () => this.#reader,
       item: () => this.#reader.message(),
-      end: () => this.#assertWhole(origin.address),
-      leave: () => this.#leave(),
+      end: () => this.#assertWhole(address),
+      leave: () => succession.leave(),
       explain: (error) => this.#reason ?? error,
     });
-    origin.open.add(this);
-    this.#pending.onEnded = () => origin.open.delete(this);
-    origin.start(this.#pending, signal);
-    this.ready = this.#begin(timeoutMs, origin.address);
+    from.open.add(this);
+    succession.begin();
+    this.ready = this.#begin(timeoutMs, address);
     this.ready.catch(() => {});
+  }
+
+  #succeed(order: string, options: SubscribeOptions, { origin, sender, open }: SubscriptionOrigin): Succession {
+    const signal = checkSignal(options.signal);
+    const isLasting = checkRetry(options.retry ?? sender.retry) !== false;
+    return new Succession({
+      make: (onAnswered) => {
+        const pending = sender.streamed(origin, order, { resolve: onAnswered, reject() {} });
+        pending.isSystem = true;
+        return pending;
+      },
+      start(pending, delayMs) {
+        if (isLasting) sender.wait(pending, { signal }, delayMs);
+        else sender.begin(pending, { signal });
+      },
+      redial: sender.redial,
+      isLasting,
+      onOver: () => open.delete(this),
+    });
   }
 
   /** How many messages had no place on the server so far, those included that the next message will tell of. */
   get dropped(): number {
     return this.#reader.dropped;
+  }
+
+  /**
+   * How often it was made again so far, each time with a gap that may hide messages; those included that the next message will
+   * tell of.
+   */
+  get gaps(): number {
+    return this.#reader.gaps;
   }
 
   /** The next message. @throws EarshotError `CONNECTION_LOST`, `OVERLOADED`, `CANCELLED`, `PEER_REFUSED`, `UNSUPPORTED`, ... */
@@ -92,7 +127,7 @@ export class Subscription implements AsyncIterableIterator<TopicMessage>, AsyncD
   /** Wants no more. */
   return(): Promise<IteratorResult<TopicMessage, undefined>> {
     const done = this.#stream.return();
-    this.#leave();
+    this.#succession.leave();
     return done;
   }
 
@@ -115,30 +150,26 @@ export class Subscription implements AsyncIterableIterator<TopicMessage>, AsyncD
   async #begin(timeoutMs: number, address: string): Promise<void> {
     const giveUp = () => {
       this.#reason = failure("TIMEOUT", "subscribe", address, `the server has not confirmed it within ${timeoutMs} ms`);
-      this.#leave();
+      this.#succession.leave();
     };
-    const stop = timeoutMs > 0 ? systemTimers.after(timeoutMs, giveUp) : undefined;
+    const timer = timeoutMs > 0 ? SYSTEM_TIME.after(timeoutMs, giveUp) : undefined;
     try {
       while (!this.#reader.begin()) {
         if (this.#reader.isEnded || this.#reader.isCutShort) this.#assertWhole(address);
         await this.#reader.readable();
       }
     } catch (error) {
-      this.#leave();
+      this.#succession.leave();
       this.#reason ??= error as EarshotError;
       throw this.#reason;
     } finally {
-      stop?.();
+      timer?.cancel();
     }
   }
 
   #assertWhole(address: string): void {
     if (this.#reader.isLast) return;
     throw failure("PROTOCOL_VIOLATION", "subscribe", address, "the subscription ended without its last record");
-  }
-
-  #leave(): void {
-    this.#pending.breakOff("the subscriber wants no more");
   }
 }
 

@@ -5,10 +5,11 @@ export interface Timer {
   keepAlive(is: boolean): void;
 }
 
-/** The time that a client goes by; tests give another. */
+/** Time, for those who wait for it; tests give another. */
 export interface Time {
   /** In milliseconds, and only ever forward: as `performance.now()`. */
   now(): number;
+  /** Rings once, after so many milliseconds. */
   after(delayMs: number, ring: () => void): Timer;
 }
 

@@ -1,6 +1,7 @@
 import { type FrameDecoder, violation } from "../wire/decode.js";
 import { decodeFailure, type Failure } from "../wire/failure.js";
 import { FrameType, PING_BYTES, WINDOW_BYTES } from "../wire/frame.js";
+import { decodeLane, type Lane } from "../wire/lane.js";
 
 /** Who is told what a control frame says. */
 export interface ControlSink {
@@ -9,6 +10,8 @@ export interface ControlSink {
   onGoAway(lastId: number, failure: Failure): void;
   onWindow(exchange: number, bytes: number): void;
   onStop(exchange: number): void;
+  /** @param isLast whether nothing came behind it with the same read */
+  onLane(lane: Lane, descriptors: number, isLast: boolean): void;
   /** @param payload borrowed */
   onPing(payload: Buffer): void;
   /** @param payload borrowed */
@@ -33,7 +36,9 @@ export class ControlReader {
     }
     const payload = this.#parts.length === 0 ? part : Buffer.concat([...this.#parts, part]);
     this.#parts = [];
-    this.#tell(frame, payload);
+    if (frame.type === FrameType.LANE) {
+      this.#sink.onLane(decodeLane(payload), frame.descriptors, end === bytes.length);
+    } else this.#tell(frame, payload);
   }
 
   #tell({ type, exchange }: FrameDecoder, payload: Buffer): void {

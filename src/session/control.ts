@@ -1,11 +1,14 @@
 import { EarshotError } from "../errors.js";
 import { violation } from "../wire/decode.js";
 import type { Failure } from "../wire/failure.js";
+import { SHARED_FEATURE } from "../wire/hello.js";
+import type { Lane } from "../wire/lane.js";
 import type { ControlSink } from "./control-reader.js";
 import type { ControlWriter } from "./control-writer.js";
 import type { FramedMemory, FramedOptions } from "./framed-options.js";
 import type { Sides } from "./framed-sides.js";
 import { agree } from "./handshake.js";
+import { Lanes } from "./lanes.js";
 import { Pings } from "./pings.js";
 import type { Request, SessionHost } from "./session.js";
 
@@ -13,6 +16,8 @@ import type { Request, SessionHost } from "./session.js";
 export interface ControlOwner {
   onGreeted(): void;
   onGoAway(): void;
+  /** Those of the LANE that has just come. @throws EarshotError `PROTOCOL_VIOLATION` */
+  takeLaneDescriptors(count: number): readonly number[];
 }
 
 /** What the other side says that is not a message, and what follows from it. */
@@ -69,9 +74,27 @@ export class Control implements ControlSink {
     this.#memory.isSystemOnly = agree(this.#options.app, hello);
     if (this.#options.refusal !== undefined) throw this.#options.refusal;
     this.#memory.greeted(hello.limits);
+    if (this.#options.lanes !== undefined && hello.features.includes(SHARED_FEATURE))
+      this.#memory.lanes = new Lanes(this.#options.role);
     this.#owner.onGreeted();
     this.#sides.outbound?.greeted();
     this.#host.onGreeting(hello);
+  }
+
+  onLane(lane: Lane, count: number, isLast: boolean): void {
+    const { lanes } = this.#memory;
+    const host = this.#options.lanes;
+    if (lanes === undefined || host === undefined) throw violation("a LANE that was not agreed on");
+    // What belongs to one that is refused is closed with the connection.
+    lanes.receive(lane, count, isLast);
+    const answer = host.onLane(lane, this.#owner.takeLaneDescriptors(count));
+    if (answer !== undefined) this.sendLane({ step: answer, ringBytes: 0 });
+  }
+
+  /** @param descriptors from now on the session's */
+  sendLane(lane: Lane, descriptors: readonly number[] = []): void {
+    this.#memory.lanes?.send(lane.step);
+    this.#writer.sendLane(lane, descriptors, () => this.#options.lanes?.onLaneSent(lane.step));
   }
 
   onReset(id: number, failure: Failure): void {

@@ -24,10 +24,9 @@ export class DescriptorQueue {
   }
 
   /** Those of a frame that announces so many. @throws EarshotError `PROTOCOL_VIOLATION` */
-  take(count: number): readonly number[] {
+  take(count: number, limit: number = this.#limit): readonly number[] {
     if (count === 0) return NONE;
-    if (count > this.#limit)
-      throw violation(`a frame with ${count} descriptors, of which this side takes ${this.#limit}`);
+    if (count > limit) throw violation(`a frame with ${count} descriptors, of which this side takes ${limit}`);
     if (count > this.#waiting.length) throw violation(`a frame that lacks ${count - this.#waiting.length} descriptors`);
     const taken = this.#waiting.slice(0, count);
     this.#waiting = this.#waiting.slice(count);

@@ -1,11 +1,13 @@
 import type { EarshotError } from "../errors.js";
 import { FIRST_WINDOW_BYTES } from "../wire/frame.js";
 import type { Hello } from "../wire/hello.js";
+import type { Lane, LaneStep } from "../wire/lane.js";
 import type { Arena } from "./arena.js";
 import type { BodyMemory } from "./body-memory.js";
 import type { ControlWriter } from "./control-writer.js";
 import type { Greetings } from "./handshake.js";
 import type { BodyReader } from "./incoming.js";
+import type { Lanes } from "./lanes.js";
 import type { OwnApp, SessionHost, SessionLimits } from "./session.js";
 import type { Streams } from "./streams.js";
 
@@ -22,6 +24,21 @@ export interface FramedOptions {
   readonly refusal?: EarshotError | undefined;
   /** Of a session on the same connection that was let go because it rested. */
   readonly memory?: FramedMemory | undefined;
+  /** Where there is a second way for bytes. */
+  readonly lanes?: LaneHost | undefined;
+}
+
+/** Who has the second way for bytes. None of these calls back into the session before it returns. */
+export interface LaneHost {
+  /**
+   * The other side says this, which suits what was said before.
+   *
+   * @param descriptors from now on the host's
+   * @returns what to answer
+   */
+  onLane(lane: Lane, descriptors: readonly number[]): LaneStep | undefined;
+  /** It is with the transport, and nothing else is. */
+  onLaneSent(step: LaneStep): void;
 }
 
 /** What those who keep exchanges share. */
@@ -51,6 +68,8 @@ export class FramedMemory {
   peerMaxDescriptors: number | undefined = undefined;
   /** How much of a message it takes at first; -1 for all. */
   peerWindowBytes: number = FIRST_WINDOW_BYTES;
+  /** Where both sides have a second way for bytes. */
+  lanes: Lanes | undefined = undefined;
 
   /** The other side has said what it takes. */
   greeted(limits: Hello["limits"]): void {

@@ -2,6 +2,7 @@ import { EarshotError } from "../errors.js";
 import { FrameDecoder, type FrameSink, violation } from "../wire/decode.js";
 import { type FailureName, isFailureName } from "../wire/failure.js";
 import { Flag, FrameType } from "../wire/frame.js";
+import { LANE_DESCRIPTORS, type Lane } from "../wire/lane.js";
 import type { Answers } from "./answers.js";
 import { Control, type ControlOwner } from "./control.js";
 import { ControlReader } from "./control-reader.js";
@@ -71,7 +72,7 @@ export class FramedSession implements Session, FrameSink, ControlOwner {
   get restingMemory(): FramedMemory | undefined {
     if (!this.#memory.isGreeted || this.#phase !== "open" || !this.isIdle || this.#isPaused) return undefined;
     if (this.#inbound?.exchanges.isHandling === true) return undefined;
-    if (this.#streams.heldBytes > 0) return undefined;
+    if (this.#streams.heldBytes > 0 || this.#writer.hasLanes) return undefined;
     const rests = this.#output.isEmpty && this.#output.isWritable && this.#decoder.isAtBoundary;
     return rests && this.#options.limits.idleTimeoutMs === 0 ? this.#memory : undefined;
   }
@@ -129,7 +130,7 @@ export class FramedSession implements Session, FrameSink, ControlOwner {
 
   lost(error: EarshotError): void {
     this.#phase = "ended";
-    this.#host.closeDescriptors(this.#descriptors.clear());
+    this.#host.closeDescriptors([...this.#descriptors.clear(), ...this.#writer.dropLanes()]);
     for (const exchange of this.#inbound?.lost() ?? []) this.#host.onCallerGone(exchange, error);
     this.#outbound?.lost(error.code, error.message, error);
     for (const ping of this.#control.pings?.expire(Infinity) ?? []) ping.onFailure(error.code, error.message, "unsent");
@@ -182,6 +183,7 @@ export class FramedSession implements Session, FrameSink, ControlOwner {
 
   flush(): void {
     if (this.#phase === "ended") return;
+    this.#writer.flushLanes();
     this.#output.flush();
     this.#liveness.flushed(!this.#output.isWritable, this.isIdle, this.#host.now());
     this.#endIfDone();
@@ -237,7 +239,21 @@ export class FramedSession implements Session, FrameSink, ControlOwner {
   onPayload(frame: FrameDecoder, bytes: Buffer, start: number, end: number): void {
     const isMessage = frame.type === FrameType.OPEN || frame.type === FrameType.DATA;
     if (isMessage) (this.#inbound ?? this.#outbound)?.onPayload(frame, bytes, start, end);
-    else if (frame.type <= FrameType.STOP) this.#controlReader.take(frame, bytes, start, end);
+    else if (frame.type <= FrameType.LANE) this.#controlReader.take(frame, bytes, start, end);
+  }
+
+  /** Whether a LANE may be sent now: both sides can, and no change is under way. */
+  get canChangeLane(): boolean {
+    return this.#phase === "open" && this.#memory.lanes?.isSettled === true;
+  }
+
+  /** @param descriptors from now on the session's */
+  sendLane(lane: Lane, descriptors?: readonly number[]): void {
+    this.#control.sendLane(lane, descriptors);
+  }
+
+  takeLaneDescriptors(count: number): readonly number[] {
+    return this.#descriptors.take(count, LANE_DESCRIPTORS);
   }
 
   onGreeted(): void {

@@ -1,6 +1,6 @@
 import type { Delivery, ErrorCode } from "../errors.js";
 import { type FrameDecoder, violation } from "../wire/decode.js";
-import type { Failure, FailureName } from "../wire/failure.js";
+import type { Failure } from "../wire/failure.js";
 import { FIRST_WINDOW_BYTES, FrameType } from "../wire/frame.js";
 import type { ControlWriter } from "./control-writer.js";
 import { Deadlines } from "./deadlines.js";
@@ -9,15 +9,12 @@ import type { ExchangeParts, FramedMemory } from "./framed-options.js";
 import { IdTable } from "./id-table.js";
 import type { BodyReader } from "./incoming.js";
 import type { Output, OutputOwner } from "./output.js";
-import { type Excess, excessOf } from "./peer-limits.js";
+import { deliveryOf, type Excess, excessOf } from "./peer-limits.js";
 import { RequestQueue } from "./request-queue.js";
 import type { FailureDetails, Request, SessionHost } from "./session.js";
 import type { Streams } from "./streams.js";
 
 const NONE: readonly number[] = [];
-
-/** A server that says so has not let any handler see the message. */
-const UNHANDLED: ReadonlySet<FailureName> = new Set(["OVERLOADED", "UNKNOWN_PROCEDURE"]);
 
 /** The messages that this side began: from `send` until each is settled, exactly once. */
 export class Outbound implements OutputOwner<Request> {
@@ -205,11 +202,8 @@ export class Outbound implements OutputOwner<Request> {
     const request = this.find(id, "a reset of");
     if (request === undefined) return;
     if (request === this.#current) this.#current = undefined;
-    // A reply can be too large as well, and then the message was handled.
-    const isTooLarge = Math.max(request.sentLength, request.sentBytes) > (this.#memory.peerMaxMessageBytes ?? Infinity);
-    const isUnsent = UNHANDLED.has(failure.code) || (failure.code === "MESSAGE_TOO_LARGE" && isTooLarge);
     const details = failure.remoteCode === "" ? undefined : { remoteCode: failure.remoteCode };
-    this.#settle(request, failure.code, failure.text, isUnsent ? "unsent" : "unknown", details);
+    this.#settle(request, failure.code, failure.text, deliveryOf(request, failure.code, this.#memory), details);
   }
 
   /** The other side will not handle exchanges above `lastId`, nor anything that is not out yet. */

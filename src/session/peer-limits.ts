@@ -1,4 +1,6 @@
-import type { Body } from "./session.js";
+import type { Delivery } from "../errors.js";
+import type { FailureName } from "../wire/failure.js";
+import type { Body, Request } from "./session.js";
 
 /** What the other side takes; `undefined` until it has greeted. */
 export interface PeerLimits {
@@ -28,4 +30,15 @@ export function excessOf(limits: PeerLimits, body: Body, descriptors: number): E
     code: "MESSAGE_TOO_LARGE",
     fact: `has ${bytes} bytes, the other side takes ${maxBytes} (its maxMessageBytes)`,
   };
+}
+
+/** A server that says so has not let any handler see the message. */
+const UNHANDLED: ReadonlySet<FailureName> = new Set(["OVERLOADED", "UNKNOWN_PROCEDURE"]);
+
+/** Whether a handler may have seen a message that the other side answers so. */
+export function deliveryOf(request: Request, code: FailureName, { peerMaxMessageBytes }: PeerLimits): Delivery {
+  if (UNHANDLED.has(code)) return "unsent";
+  // A reply can be too large as well, and then the message was handled.
+  const isTooLarge = Math.max(request.sentLength, request.sentBytes) > (peerMaxMessageBytes ?? Infinity);
+  return code === "MESSAGE_TOO_LARGE" && isTooLarge ? "unsent" : "unknown";
 }

@@ -2,6 +2,7 @@ import type { Delivery, EarshotError, ErrorCode } from "../errors.js";
 import type { Message } from "../message.js";
 import type { FailureName } from "../wire/failure.js";
 import type { AppInfo, ContractInfo, Hello } from "../wire/hello.js";
+import type { Lane } from "../wire/lane.js";
 import type { Meta } from "../wire/meta.js";
 import type { Assembly } from "./assembly.js";
 import type { IncomingStream } from "./incoming-stream.js";
@@ -70,6 +71,11 @@ export interface Session {
   /** When `tick` wants to be called, in the clock of `host.now`; `Infinity` for never. */
   readonly nextDeadline: number;
   tick(now: number): void;
+
+  /** Whether `sendLane` may be called: both sides have a second way for bytes, and no change is under way. Framed only. */
+  readonly canChangeLane?: boolean;
+  /** Says so; the host hears when it is out. @param descriptors from now on the session's */
+  sendLane?(lane: Lane, descriptors?: readonly number[]): void;
 
   /** As `TransportEvents.readInto`. */
   readInto(): Buffer | undefined;

@@ -1,11 +1,12 @@
 import { EarshotError } from "../errors.js";
 import type { Native } from "../native/binding.js";
+import { connectUnix } from "./connect-unix.js";
 import { type DialOptions, dialSocket } from "./dial.js";
 import type { ListenOptions } from "./listen-options.js";
 import { sharedPoller } from "./poller.js";
 import type { ListenTarget, SocketTarget } from "./resolve.js";
+import { Rings } from "./rings.js";
 import type { Estate, Listener, Transport } from "./transport.js";
-import { connectUnix } from "./unix.js";
 
 /** How sockets are worked with: by the native addon, or by `node:net`, which has no part of what only the kernel can do. */
 export type TransportKind = "native" | "net";
@@ -18,6 +19,8 @@ export interface Sockets {
   listen(target: ListenTarget, options: ListenOptions): Promise<Listener>;
   /** Duplicates, closes and releases descriptors, where these sockets carry them. */
   readonly descriptors: Pick<Native, "duplicate" | "close" | "release"> | undefined;
+  /** Shared memory, where these sockets can carry it to the other side. */
+  readonly rings: Rings | undefined;
   /** Goes on with the socket of another process, where these sockets can. */
   inherit?(target: SocketTarget, estate: Estate, options: ListenOptions): Promise<Listener>;
   dial(target: SocketTarget, options: DialOptions): Promise<Transport>;
@@ -28,7 +31,7 @@ export interface Sockets {
  * @throws EarshotError `UNSUPPORTED`: the addon was asked for and is not there; or `INVALID_ARGUMENT`
  */
 export function chooseSockets(wanted: "auto" | TransportKind): Sockets {
-  const kind = wanted === "auto" ? fromEnvironment() : wanted;
+  const kind = wanted === "auto" ? fromVariable("EARSHOT_TRANSPORT", ["auto", "native", "net"]) : wanted;
   if (kind === "net") return netSockets(undefined);
   const shared = sharedPoller();
   if ("missing" in shared) {
@@ -42,6 +45,7 @@ export function chooseSockets(wanted: "auto" | TransportKind): Sockets {
     kind: "native",
     missing: undefined,
     descriptors: poller.native,
+    rings: new Rings(poller),
     listen: async (target, options) => (await import("./unix-listener.js")).listenUnix(poller, target, options),
     inherit: async (target, estate, options) =>
       (await import("./unix-listener.js")).inheritUnix(poller, target, estate, options),
@@ -49,10 +53,22 @@ export function chooseSockets(wanted: "auto" | TransportKind): Sockets {
   };
 }
 
-function fromEnvironment(): "auto" | TransportKind {
-  const { EARSHOT_TRANSPORT: wanted = "auto" } = process.env;
-  if (wanted === "auto" || wanted === "native" || wanted === "net") return wanted;
-  const fact = `Cannot use EARSHOT_TRANSPORT=${JSON.stringify(wanted)}: it is one of auto, native, net`;
+/** Where the bytes of a connection go: over its socket, or through shared memory where both sides can. */
+export type LaneKind = "auto" | "socket" | "shared";
+
+/**
+ * @param wanted where it says nothing, the variable `EARSHOT_LANE` decides, or else `otherwise`
+ * @throws EarshotError `INVALID_ARGUMENT`
+ */
+export function chooseLane(wanted: LaneKind | undefined, otherwise: LaneKind): LaneKind {
+  return wanted ?? fromVariable("EARSHOT_LANE", ["auto", "socket", "shared"], otherwise);
+}
+
+function fromVariable<T extends string>(name: string, choices: readonly [T, ...T[]], otherwise = choices[0]): T {
+  const wanted = process.env[name] ?? otherwise;
+  const found = choices.find((choice) => choice === wanted);
+  if (found !== undefined) return found;
+  const fact = `Cannot use ${name}=${JSON.stringify(wanted)}: it is one of ${choices.join(", ")}`;
   throw new EarshotError("INVALID_ARGUMENT", fact);
 }
 
@@ -64,6 +80,7 @@ function netSockets(missing: string | undefined): Sockets {
     kind: "net",
     missing,
     descriptors: undefined,
+    rings: undefined,
     listen: async (target, options) => (await import("./net-listener.js")).listenNet(target, options),
     dial: async (target, options) => {
       // An import costs as much as a connection, also the second time.

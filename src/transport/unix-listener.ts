@@ -5,13 +5,14 @@ import { Absence } from "./absence.js";
 import { lookByCalls, takeActivated } from "./activation.js";
 import type { Bind } from "./candidate.js";
 import { type Claim, claim, removeIfSame } from "./claim.js";
+import { socketAddress } from "./connect-unix.js";
 import type { ListenOptions } from "./listen-options.js";
 import type { Pollable, Poller } from "./poller.js";
 import type { ListenTarget, SocketTarget } from "./resolve.js";
 import { isSameFile, socketAt } from "./socket-at.js";
 import type { Estate, Listener } from "./transport.js";
 import { takeTurn } from "./turn.js";
-import { socketAddress, UnixTransport } from "./unix.js";
+import { UnixTransport } from "./unix.js";
 
 /** So many connections are taken before others have their turn. */
 const MAX_ACCEPTS = 64;

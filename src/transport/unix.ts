@@ -1,8 +1,7 @@
 import { type EarshotError, systemFact } from "../errors.js";
-import { AT_ONCE, READABLE, SOCK_STREAM, WOULD_BLOCK, WRITABLE } from "../native/binding.js";
+import { AT_ONCE, DISCONNECT, READABLE, WOULD_BLOCK, WRITABLE } from "../native/binding.js";
 import { type Credentials, credentialsOf } from "./credentials.js";
 import { type Pollable, type Poller, READ_BYTES } from "./poller.js";
-import type { SocketTarget } from "./resolve.js";
 import { Spin } from "./spin.js";
 import type { Transport, TransportEvents } from "./transport.js";
 
@@ -11,6 +10,11 @@ const LARGE_BYTES = 65_536;
 const LARGE_BUFFER_BYTES = 1_048_576;
 
 const NOTHING: readonly Uint8Array[] = [];
+
+/** Who reads by another way, and has to know when the other side is gone. */
+export interface Borrower {
+  onHangUp(): void;
+}
 
 /** The native transport: a Unix socket whose system calls are our own. */
 export class UnixTransport implements Transport, Pollable {
@@ -25,6 +29,7 @@ export class UnixTransport implements Transport, Pollable {
   #waitingDescriptors: readonly number[] | undefined;
   #output: "open" | "ending" | "ended" = "open";
   #hasLargeBuffer = false;
+  readonly spinUs: number;
   readonly #spin: Spin;
   /**
    * What came into the small buffer in this turn. Where so many small messages are under way, more of them gather while
@@ -33,6 +38,9 @@ export class UnixTransport implements Transport, Pollable {
   #smallBytes = 0;
   #hasEnded = false;
   #isPaused = false;
+  /** Whoever reads by another way: then nothing is read here unless it asks. */
+  #borrower: Borrower | undefined;
+  #isHungUp = false;
   #isClosed = false;
   #error: EarshotError | undefined;
 
@@ -43,7 +51,12 @@ export class UnixTransport implements Transport, Pollable {
   constructor(poller: Poller, fd: number, spinUs: number) {
     this.#poller = poller;
     this.#fd = fd;
+    this.spinUs = spinUs;
     this.#spin = new Spin(poller.spinBudget, spinUs, now);
+  }
+
+  get isPaused(): boolean {
+    return this.#isPaused;
   }
 
   get isPeerGone(): boolean {
@@ -54,9 +67,32 @@ export class UnixTransport implements Transport, Pollable {
     return this.#isClosed ? undefined : credentialsOf(this.#poller.native, this.#fd);
   }
 
+  /** May be called again: from then on these are told. */
   start(events: TransportEvents): void {
     this.#events = events;
     this.#sync();
+  }
+
+  /** Reads nothing any more, but tells `borrower` when the other side is gone; `undefined` to go on as before. */
+  lend(borrower: Borrower | undefined): void {
+    this.#borrower = borrower;
+    this.#sync();
+  }
+
+  /** For a borrower: so many bytes that were sent with descriptors, which are the caller's; `undefined` if they are not there. */
+  readRecord(into: Buffer): readonly number[] | undefined {
+    const { native } = this.#poller;
+    let count = WOULD_BLOCK;
+    try {
+      if (!this.#isClosed) count = native.read(this.#fd, into);
+    } catch (error) {
+      throw systemFact(error);
+    }
+    if (count >= WOULD_BLOCK) return undefined;
+    const descriptors = native.takeDescriptors();
+    if (WOULD_BLOCK - count === into.length) return descriptors;
+    this.#closeDescriptors(descriptors);
+    return undefined;
   }
 
   write(chunks: readonly Uint8Array[], descriptors?: readonly number[]): boolean {
@@ -97,7 +133,7 @@ export class UnixTransport implements Transport, Pollable {
   onReady(events: number, idleUs: number, count: number): number {
     // After an error nothing is watched any more; a read or a write tells which it was.
     if (events === 0) this.#watched = 0;
-    if (events !== READABLE && this.#waiting.length > 0) this.#goOn();
+    if (events !== READABLE) this.#onOther(events);
     const hasMore = count !== WOULD_BLOCK ? this.#take(count) : events !== WRITABLE && this.#isReading && this.#read();
     this.#sync();
     if (hasMore) return AT_ONCE;
@@ -106,18 +142,27 @@ export class UnixTransport implements Transport, Pollable {
     return isCrowded ? 0 : this.#spin.next(idleUs);
   }
 
+  #onOther(events: number): void {
+    if (this.#waiting.length > 0) this.#goOn();
+    if (this.#borrower === undefined || (events !== 0 && (events & DISCONNECT) === 0)) return;
+    this.#isHungUp = true;
+    this.#borrower.onHangUp();
+  }
+
   /** @internal */
   tellClosed(): void {
     this.#events?.onClose(this.#error);
   }
 
   get #isReading(): boolean {
-    return !this.#isPaused && !this.#hasEnded && !this.#isClosed && this.#events !== undefined;
+    const isOpen = !this.#hasEnded && !this.#isClosed && this.#events !== undefined;
+    return isOpen && !this.#isPaused && this.#borrower === undefined;
   }
 
   #sync(): void {
     if (this.#isClosed) return;
-    const wanted = (this.#isReading ? READABLE : 0) | (this.#waiting.length > 0 ? WRITABLE : 0);
+    const lent = this.#borrower !== undefined && !this.#isHungUp ? DISCONNECT : 0;
+    const wanted = (this.#isReading ? READABLE : 0) | (this.#waiting.length > 0 ? WRITABLE : 0) | lent;
     if (wanted === this.#watched) return;
     this.#watched = wanted;
     this.#poller.watch(this.#fd, this, wanted);
@@ -225,7 +270,11 @@ export class UnixTransport implements Transport, Pollable {
   }
 
   #closeDescriptors(descriptors: readonly number[] | undefined): void {
-    for (const descriptor of descriptors ?? []) this.#poller.native.close(descriptor);
+    if (descriptors !== undefined) this.closeDescriptors(descriptors);
+  }
+
+  closeDescriptors(descriptors: readonly number[]): void {
+    for (const descriptor of descriptors) this.#poller.native.close(descriptor);
   }
 }
 
@@ -243,22 +292,4 @@ function skip(chunks: readonly Uint8Array[], bytes: number): readonly Uint8Array
     left -= chunk.length;
   }
   return NOTHING;
-}
-
-/** The address as the kernel takes it. */
-export function socketAddress(target: SocketTarget): Buffer {
-  return Buffer.from(target.kind === "path" ? target.path : `\0${target.name}`);
-}
-
-/** Connects at once, or throws the system's error. */
-export function connectUnix(poller: Poller, target: SocketTarget, spinUs: number): UnixTransport {
-  const { native } = poller;
-  const fd = native.socket(SOCK_STREAM);
-  try {
-    native.connect(fd, socketAddress(target));
-  } catch (error) {
-    native.close(fd);
-    throw error;
-  }
-  return new UnixTransport(poller, fd, spinUs);
 }

@@ -108,9 +108,9 @@ function leftoversOf({ leftovers, state }: Seen): string {
 function aboutAddon(): Finding[] {
   const shared = sharedPoller();
   if (!("missing" in shared) || process.platform !== "linux") return [];
-  const { reason, text } = shared.missing;
-  const remedy = reason === "failed to load" ? "; `npm rebuild earshot` builds it anew" : "";
-  return [note(`${text}${remedy}. Without it nobody knows who calls, open files cannot be sent, and all is slower`)];
+  return [
+    note(`${shared.missing.text}. Without it nobody knows who calls, open files cannot be sent, and all is slower`),
+  ];
 }
 
 function aboutKernel({ system }: Seen): Finding[] {

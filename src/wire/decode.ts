@@ -119,7 +119,7 @@ export class FrameDecoder {
     if (known !== undefined && (flags & ~known & ~OPTIONAL_FLAGS) !== 0) {
       throw violation(`a frame of type ${type} with unknown flags ${flags}`);
     }
-    if (descriptors !== 0 && type !== FrameType.OPEN && type !== FrameType.DATA) {
+    if (descriptors !== 0 && type !== FrameType.OPEN && type !== FrameType.DATA && type !== FrameType.LANE) {
       throw violation(`a frame of type ${type} with descriptors`);
     }
     if (length > maxPayloadBytes(type)) throw violation(`a frame of type ${type} that declares ${length} bytes`);

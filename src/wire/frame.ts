@@ -29,6 +29,7 @@ export const FrameType = {
   GOAWAY: 0x07,
   WINDOW: 0x08,
   STOP: 0x09,
+  LANE: 0x0a,
 } as const;
 
 /** Types from here on may be skipped by who does not know them; below, an unknown type ends the connection. */
@@ -63,6 +64,7 @@ export const KNOWN_FLAGS: Readonly<Record<number, number>> = {
   [FrameType.GOAWAY]: 0,
   [FrameType.WINDOW]: 0,
   [FrameType.STOP]: 0,
+  [FrameType.LANE]: 0,
 };
 
 /** The most descriptors that a frame can have: Linux takes no more with one write. SCM_MAX_FD, unix(7). */
@@ -75,6 +77,7 @@ export const WINDOW_BYTES = 4;
 /** In front of the id and the headers: how many bytes they have. */
 export const META_LENGTH_BYTES = 2;
 export const PING_BYTES = 8;
+export const LANE_BYTES = 5;
 
 /** The longest payload of OPEN and DATA; a longer one is refused when its header has come. */
 export const MAX_PAYLOAD_BYTES = 262_144;
@@ -105,6 +108,8 @@ export function maxPayloadBytes(type: number): number {
       return WINDOW_BYTES;
     case FrameType.STOP:
       return 0;
+    case FrameType.LANE:
+      return LANE_BYTES;
     default:
       return MAX_CONTROL_PAYLOAD_BYTES;
   }

@@ -36,6 +36,11 @@ export interface Hello {
 /** A caller that sends nothing but SYSTEM messages, so that no version of the application need suit it. */
 export const SYSTEM_FEATURE = "system";
 
+/** A side that can take its bytes from shared memory: see LANE. */
+export const SHARED_FEATURE = "shared";
+/** A caller that wants to do so from the first message on. */
+export const SHARED_FIRST_FEATURE = "shared-first";
+
 /** The longest name or version of an application, in UTF-16 units. */
 export const MAX_APP_TEXT = 256;
 const MAX_FEATURES = 64;

@@ -1,6 +1,7 @@
 import { violation } from "./decode.js";
 import { MAX_ID_BYTES, MAX_META_BYTES, META_LENGTH_BYTES } from "./frame.js";
 
+/** Texts by name that go along with a message: 8,192 bytes at most, all together. */
 export type Headers = Readonly<Record<string, string>>;
 
 /** What a message is known by, and what goes along with it. */

@@ -33,6 +33,25 @@ for (const wire of WIRES) {
   });
 }
 
+test("a subscription goes on with the next server when its own was killed, and says so", async (t) => {
+  const path = socketPath(t);
+  const server = await Child.start(t, "peer-server");
+  await server.call("listen", { address: path, handler: "never", options: {} });
+  const client = await lazily(t, path, { reconnect: { minDelayMs: 60_000, maxDelayMs: 60_000 } });
+  const subscription = client.subscribe("a", { retry: "unsent" });
+  await subscription.ready;
+  const next = subscription.next();
+  await server.kill();
+  await becomes(client, "waiting");
+  const heir = await listen(path, () => undefined);
+  t.after(() => cut(heir));
+  await becomes(client, "open");
+  await until(async () => heir.subscriptionCount("a") === 1, "the subscription to be made again");
+  await heir.publish("a", "hello");
+  const { value } = await next;
+  assert.deepEqual([value?.text(), value?.isAfterGap, subscription.gaps], ["hello", true, 1]);
+});
+
 test("a message that a killed server was handling is handled by the next, when its sender says that it may", async (t) => {
   const path = socketPath(t);
   const server = await Child.start(t, "peer-server");

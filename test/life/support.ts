@@ -13,6 +13,7 @@ import type { Listener, Transport } from "../../src/transport/transport.js";
 import { FakeTime } from "../support/time.js";
 
 const ADDRESS = "unix:/memory";
+const NO_SOCKETS = { descriptors: undefined, rings: undefined };
 
 /** A place where servers come and go, in memory, and clients of it whose time is the test's. */
 export class World {
@@ -39,7 +40,7 @@ export class World {
   /** A server begins. */
   serve(handler: Handler, options: ListenOptions = {}): Acceptor {
     const numbers = withDefaults({ ...options }, LISTEN_DEFAULTS);
-    const acceptor = new Acceptor(ADDRESS, handler, undefined, undefined, options, numbers);
+    const acceptor = new Acceptor(ADDRESS, handler, undefined, NO_SOCKETS, options, numbers);
     const listener: Listener = {
       address: ADDRESS,
       close: async () => {},
@@ -49,7 +50,10 @@ export class World {
     };
     acceptor.attach(listener, undefined);
     this.#acceptor = acceptor;
-    this.#t.after(() => acceptor.close(0));
+    this.#t.after(() => {
+      if (this.#acceptor === acceptor) this.vanish();
+      return acceptor.close(0);
+    });
     return acceptor;
   }
 
@@ -96,7 +100,7 @@ export class World {
     const greetings = greetingsOf(limits, app);
     const wire = options.wire ?? "framed";
     const common = { role: "client", wire, limits, greetings, app, arena: new Arena() } as const;
-    const setup = { ...common, descriptors: undefined, budget: undefined };
+    const setup = { ...common, descriptors: undefined, lane: undefined, budget: undefined };
     const isGreetingAwaited = options.app?.accepts !== undefined;
     const watch = (onChange: () => void) => {
       this.news = onChange;

@@ -15,6 +15,8 @@ const OURS: Readonly<Record<string, [args: readonly unknown[], syscall: string]>
   connect: [[Buffer.from("x")], "connect"],
   read: [[Buffer.alloc(1)], "recvmsg"],
   write: [[[Buffer.alloc(1)]], "sendmsg"],
+  lookAt: [[new Int32Array(2), 0, 1], "lookAt"],
+  lookSoon: [[], "lookSoon"],
   setSendBuffer: [[1], "setsockopt"],
   shutdown: [[], "shutdown"],
   refuse: [[], "shutdown"],
@@ -28,6 +30,9 @@ const ANY: Readonly<Record<string, [args: readonly unknown[], syscall: string]>>
   duplicate: [[], "fcntl"],
   adopt: [[], "fcntl"],
   lock: [[], "flock"],
+  addSeals: [[0], "fcntl"],
+  seals: [[], "fcntl"],
+  map: [[65_536, 0], "fstat"],
   isReadable: [[], "poll"],
   isHungUp: [[], "poll"],
   socketOption: [[3], "getsockopt"],
@@ -53,7 +58,7 @@ function ready(native: Native): void {
 }
 
 testNative("every function of the addon is in these tables, or takes no descriptor", (_, native) => {
-  const others = ["onReady", "socket", "takeDescriptors"];
+  const others = ["onReady", "socket", "socketPair", "takeDescriptors", "makeMemory", "unmap", "version"];
   assert.deepEqual(Object.keys(native).sort(), [...Object.keys(OURS), ...Object.keys(ANY), ...others].sort());
 });
 
@@ -132,7 +137,7 @@ function misuses(fd: number): [name: string, args: readonly unknown[]][] {
       ["watch", [fd, value]],
       ["socketOption", [fd, value]],
     ]),
-    ...[4, 8, -1, 7].map((events): [string, unknown[]] => ["watch", [fd, events]]),
+    ...[8, 16, -1, 9].map((events): [string, unknown[]] => ["watch", [fd, events]]),
     ...[undefined, null, {}, "f"].map((value): [string, unknown[]] => ["onReady", [value, bytes]]),
     ...noBytes.map((value): [string, unknown[]] => ["onReady", [() => 0, value]]),
   ];
@@ -161,7 +166,7 @@ testNative("whatever it is called with, the process and its descriptors stay as 
   const { near } = connected(t, native);
   const before = descriptors();
   const taking = new Set(["socket", "close", "release", "duplicate", "adopt", "peerPidfd"]);
-  for (const name of Object.keys(native).filter((name) => name !== "onReady")) {
+  for (const name of Object.keys(native).filter((name) => !["onReady", "makeMemory"].includes(name))) {
     for (const first of taking.has(name) ? odd : [near, ...odd]) {
       for (const second of odd) for (const third of odd) failure(() => call(native, name, [first, second, third]));
     }

@@ -28,6 +28,11 @@ native.read(far, Buffer.alloc(8));
 native.write(near, [Buffer.from("left in the kernel")], [near, far]);
 native.watch(native.duplicate(near), 2);
 native.duplicate(listening);
+const memory = native.makeMemory(65536);
+const words = new Int32Array(native.map(memory, 65536, 100), 0, 16);
+native.lookAt(far, words, 0, 1);
+native.lookSoon(far);
+native.socketPair(5);
 `;
 
 /** How a thread ends, and with which code. */

@@ -84,6 +84,23 @@ test("replies leave when they are on disk, many in one transaction", async (t) =
   assert.equal(seen.size, 500);
 });
 
+test("those that are finished together leave no more than its limits allow, the newest of them", async (t) => {
+  const { seen, time } = await opened(t, { maxIds: 100, keepMs: 1_000 });
+  const finish = (from: number, to: number) =>
+    Promise.all(
+      Array.from({ length: to - from }, (_, index) => {
+        seen.begin(`${from + index}`);
+        return seen.finish(`${from + index}`, reply(`${from + index}`));
+      }),
+    );
+  await finish(0, 500);
+  assert.equal(seen.size, 100);
+  assert.deepEqual([await known(seen, "399"), await known(seen, "400")], [undefined, "400"]);
+  time.wall += 1_001;
+  await finish(500, 510);
+  assert.equal(seen.size, 10, "what is over is forgotten with the next that come");
+});
+
 test("when it cannot be kept, finish says so, and the message is handled anew", async (t) => {
   const { seen } = await opened(t);
   seen.begin("k");

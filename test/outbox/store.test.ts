@@ -164,7 +164,8 @@ function apply(store: Store, model: Model, step: Step, now: number, reason: Para
   if (step.do === "wait") return;
   if (step.do === "post") {
     const { id, key, dueAt, expiresAt } = step;
-    const { isNew } = store.post(message({ id, key, dueAt, expiresAt }), now);
+    const posted = message({ id, key, dueAt, expiresAt });
+    const { isNew } = store.post(posted, now, encodeRecord(posted));
     assert.equal(isNew, model.post(id, key, dueAt, expiresAt));
     return;
   }

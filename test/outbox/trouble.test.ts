@@ -270,8 +270,10 @@ test("wrong options are refused by name", async (t) => {
     [{ id: "" }, /^Cannot use id: ""; it is a text of 1 to 128 bytes$/],
     [{ id: "ä".repeat(65) }, /^Cannot use id: "ä+"; it is a text of 1 to 128 bytes$/],
     [{ key: "\ud800" }, /^Cannot use key: /],
-    [{ headers: { a: 1 } }, /^Cannot use headers\.a: 1; it is a text$/],
-    [{ headers: { a: "x".repeat(8_200) } }, /^Cannot use headers: "8204 bytes"; it is at most 8192 bytes$/],
+    [{ headers: { a: 1 } }, /^Cannot use headers: "a" is number; values are texts$/],
+    [{ headers: { "": "1" } }, /^Cannot use id and headers: the header "" has a name of 0 bytes/],
+    [{ headers: { a: "x".repeat(8_160) } }, /^Cannot use id and headers: .* more than 8192 bytes together$/],
+    [{ id: "i".repeat(128), headers: { a: "x".repeat(8_070) } }, /^Cannot use id and headers: /],
     [{ expiresAt: "soon" }, /^Cannot use expiresAt: "soon"; it is a Date, or milliseconds since 1970$/],
     [{ delayMs: -1 }, /^Cannot use delayMs: -1/],
   ];

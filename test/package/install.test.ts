@@ -1,7 +1,7 @@
 /** Installing where there is no compiler: with a prebuilt addon, and without. */
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { type TestContext, test } from "node:test";
 import { ROOT } from "../support/process.js";
 import { requireLinux, requireTool } from "../support/tools.js";
@@ -25,6 +25,10 @@ try {
   console.log(JSON.stringify({ code, message }));
 }
 `;
+interface Compiler {
+  compile(compiler: string, output: string, flags: readonly string[]): void;
+}
+
 /** What the handler knows of who calls tells which transport it is. */
 const OVER_NET = { reply: "hello,undefined" };
 const OVER_NATIVE = { reply: "hello,object" };
@@ -86,6 +90,25 @@ test("an addon that is there and does not load is told as such", LIMIT, async (t
   const refused = await roundTrip(t, site, env, "native");
   assert.equal(refused.code, "UNSUPPORTED");
   assert.match(refused.message ?? "", /native addon does not load: .*earshot\.node/);
+});
+
+test("an addon of another version is refused, and rebuilding replaces it", LIMIT, async (t) => {
+  if (!requireLinux(t, "addons") || !requireTool(t, "cc") || !requireTool(t, "python3")) return;
+  const site = await prepare(t, "none");
+  const { EARSHOT_TRANSPORT: _, EARSHOT_PREBUILD: __, ...env } = process.env;
+  await install(t, site, ["--ignore-scripts"], env);
+  const addon = join(site.project, "node_modules/earshot/build/Release/earshot.node");
+  const { compile } = (await import(new URL("../../scripts/addon.js", import.meta.url).href)) as Compiler;
+  compile("cc", relative(ROOT, addon), ["-DADDON_VERSION=0"]);
+  assert.deepEqual(await roundTrip(t, site, env, "auto"), OVER_NET);
+  const refused = await roundTrip(t, site, env, "native");
+  assert.equal(refused.code, "UNSUPPORTED");
+  assert.match(
+    refused.message ?? "",
+    /does not load: \S*earshot\.node was built for another version of earshot; `npm rebuild earshot`/,
+  );
+  await succeed(t, "npm", ["rebuild", "earshot"], { cwd: site.project, env });
+  assert.deepEqual(await roundTrip(t, site, env, "native"), OVER_NATIVE);
 });
 
 test("packing builds the addons that are packed", () => {

@@ -5,7 +5,7 @@ import { Admission, type AdmittedConnection, type OverloadOptions } from "../../
 import { FairQueue } from "../../src/peer/fair-queue.js";
 import { SILENT } from "../../src/peer/options.js";
 import { Exchange } from "../../src/session/session.js";
-import { FakeTimers } from "../support/timers.js";
+import { FakeTime } from "../support/time.js";
 
 interface Caller extends AdmittedConnection {
   /** What became of those that were refused. */
@@ -14,7 +14,7 @@ interface Caller extends AdmittedConnection {
 
 /** A server that handles what the test says it has finished. */
 class Bench {
-  readonly timers = new FakeTimers();
+  readonly time = new FakeTime();
   readonly admission: Admission<Caller>;
   /** Those that are handled now, in the order in which they began. */
   readonly handling: { readonly caller: Caller; readonly exchange: Exchange }[] = [];
@@ -31,7 +31,7 @@ class Bench {
         this.begun.push(`${caller.id}`);
       },
       SILENT,
-      this.timers,
+      this.time,
     );
   }
 
@@ -143,14 +143,14 @@ test("what has waited for too long is refused, and what came later is not", () =
   const bench = new Bench({ maxHandling: 1, maxWaitingMs: 1_000 });
   const a = bench.caller(1);
   bench.send(a, 3);
-  bench.timers.advance(600);
+  bench.time.advance(600);
   bench.send(a);
-  bench.timers.advance(399);
+  bench.time.advance(399);
   assert.deepEqual(a.refused, []);
-  bench.timers.advance(1);
+  bench.time.advance(1);
   assert.equal(a.refused.length, 2);
   assert.equal(bench.admission.waiting, 1);
-  bench.timers.advance(600);
+  bench.time.advance(600);
   assert.equal(a.refused.length, 3);
   bench.finish();
   assert.equal(bench.handling.length, 0);
@@ -161,7 +161,7 @@ test("the hint is how long what waits will take, as fast as it was finished befo
   const a = bench.caller(1);
   bench.send(a, 51);
   for (let index = 0; index < 40; index++) {
-    bench.timers.advance(20);
+    bench.time.advance(20);
     bench.finish();
     bench.send(a);
   }
@@ -171,7 +171,7 @@ test("the hint is how long what waits will take, as fast as it was finished befo
   const slow = new Bench({ maxHandling: 1, maxWaiting: 50 });
   const b = slow.caller(1);
   slow.send(b, 51);
-  slow.timers.advance(3_600_000);
+  slow.time.advance(3_600_000);
   slow.finish();
   slow.send(b, 2);
   assert.equal(b.refused.at(-1), "OVERLOADED 30000");
@@ -193,7 +193,7 @@ test("who gives up leaves his place, and is not handled", () => {
 });
 
 test("handlers that are done at once do not nest", () => {
-  const timers = new FakeTimers();
+  const time = new FakeTime();
   let depth = 0;
   let deepest = 0;
   let handled = 0;
@@ -207,7 +207,7 @@ test("handlers that are done at once do not nest", () => {
       depth--;
     },
     SILENT,
-    timers,
+    time,
   );
   const a = bench.caller(1);
   const first = new Exchange(1);

@@ -9,7 +9,7 @@ import { Replay } from "../../src/peer/replay.js";
 import { Subscriber, type SubscriberOptions } from "../../src/peer/subscriber.js";
 import { TopicReader } from "../../src/peer/topic-reader.js";
 import { OutgoingStream } from "../../src/session/outgoing-stream.js";
-import { FakeTimers } from "../support/timers.js";
+import { FakeTime } from "../support/time.js";
 
 const UNDER_WAY_BYTES = 1_000;
 const HEAD = topicHead("t");
@@ -25,7 +25,7 @@ class Bench {
   readonly stream = new OutgoingStream(UNDER_WAY_BYTES);
   readonly out = new Writer(this.stream, () => {});
   readonly backlog: Backlog;
-  readonly timers = new FakeTimers();
+  readonly time = new FakeTime();
   readonly subscriber: Subscriber;
   readonly received: number[] = [];
   readonly reader: TopicReader;
@@ -50,7 +50,7 @@ class Bench {
       },
     };
     const all = { slow: "drop", maxMessages: 10, maxBytes: 1e9, maxWaitMs: 0, ...options } as const;
-    const parts = { backlog, timers: this.timers };
+    const parts = { backlog, time: this.time };
     this.subscriber = new Subscriber(exchange, this.out, all, parts, () => {});
     this.subscriber.begin(replayed);
     const inflow: Inflow = {
@@ -146,7 +146,7 @@ test("wait holds back the publisher until it is taken, and no longer than the se
   const taken = second.whenTaken()?.then(() => {
     isTaken = true;
   });
-  bench.timers.advance(999);
+  bench.time.advance(999);
   await settled();
   assert.equal(isTaken, false);
   await bench.readOn();
@@ -155,7 +155,7 @@ test("wait holds back the publisher until it is taken, and no longer than the se
   bench.subscriber.offer(third);
   const fourth = publication(4, 10);
   bench.subscriber.offer(fourth);
-  bench.timers.advance(1_000);
+  bench.time.advance(1_000);
   await fourth.whenTaken();
   assert.match(bench.state, /^OVERLOADED .* it has taken nothing for 1000 ms, and the publisher waits for it$/);
 });
@@ -246,12 +246,12 @@ test("who begins with earlier messages is told which they are, and how many had 
 test("who wants to be waited for and keeps nobody waiting may take its time", async () => {
   const bench = new Bench({ slow: "wait", maxWaitMs: 1_000 });
   bench.subscriber.offer(publication(1, UNDER_WAY_BYTES));
-  bench.timers.advance(5_000);
+  bench.time.advance(5_000);
   assert.equal(bench.state, "open");
   bench.subscriber.offer(publication(2, 10));
-  bench.timers.advance(999);
+  bench.time.advance(999);
   assert.equal(bench.state, "open");
-  bench.timers.advance(1);
+  bench.time.advance(1);
   assert.match(bench.state, /^OVERLOADED /);
 });
 

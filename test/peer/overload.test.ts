@@ -152,9 +152,9 @@ test("a handler that fails, and one whose reply is a stream, free their places w
 
 test("options that cannot be used are named", async (t) => {
   for (const [overload, text] of [
-    [{ maxHandling: 0 }, /Cannot use maxHandling: 0/],
-    [{ maxWaiting: -1 }, /Cannot use maxWaiting: -1/],
-    [{ maxWaitingMs: 1.5 }, /Cannot use maxWaitingMs: 1.5/],
+    [{ maxHandling: 0 }, /Cannot use overload\.maxHandling: 0/],
+    [{ maxWaiting: -1 }, /Cannot use overload\.maxWaiting: -1/],
+    [{ maxWaitingMs: 1.5 }, /Cannot use overload\.maxWaitingMs: 1.5/],
     [7 as never, /Cannot use overload: 7/],
   ] as const) {
     const error = await rejection(serve(t, () => undefined, { overload }));

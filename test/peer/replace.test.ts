@@ -117,6 +117,27 @@ test("a new daemon that does not suit either is not replaced again", async (t) =
   assert.equal(daemons.pids("begun").length, 2);
 });
 
+test("an older server that is met on a later connection is replaced as well, also by who dials lazily", async (t) => {
+  const path = socketPath(t);
+  const versioned = (version: string) =>
+    listen(path, (message) => `${message.text()} by ${version}`, { app: { name: "test", version } });
+  const lazy = await dial(path, { ...replacing("2.0.0"), connect: "lazy", retry: "unsent" });
+  t.after(() => cut(lazy));
+  const first = await versioned("2.0.0");
+  const client = await dial(path, replacing("2.0.0"));
+  t.after(() => cut(client));
+  assert.equal(await outcome(client.send("a")), "reply a by 2.0.0");
+  await first.close();
+  for (const each of [client, lazy]) {
+    const older = await versioned("1.0.0");
+    const sending = outcome(each.send("b", { retry: "unsent" }));
+    await older.closed;
+    const successor = await listenAgain(older.address);
+    assert.equal(await sending, "reply new");
+    await successor.close();
+  }
+});
+
 test("replace needs to know what does not match", async (t) => {
   const app = { name: "test", version: "1.0.0" };
   for (const options of [{}, { app }]) {

@@ -83,9 +83,9 @@ const sayings: { what: string; bytes: Uint8Array | string; code: string; text: R
   },
   {
     what: "a frame of unknown type",
-    bytes: Buffer.concat([greeting(), frameOf(10)]),
+    bytes: Buffer.concat([greeting(), frameOf(11)]),
     code: "PROTOCOL_VIOLATION",
-    text: /type 10/,
+    text: /type 11/,
   },
   {
     what: "a GOAWAY",

@@ -2,7 +2,7 @@ import { pattern } from "../support/bytes.js";
 import { decodeFrames, encodeFrame, type Frame, preface } from "../wire/reference.js";
 
 /** Numbers as PROTOCOL.md gives them, so that these tests speak the wire and not the code. */
-export const TYPE = { HELLO: 1, OPEN: 2, DATA: 3, RESET: 4, PING: 5, PONG: 6, GOAWAY: 7, WINDOW: 8, STOP: 9 };
+export const TYPE = { HELLO: 1, OPEN: 2, DATA: 3, RESET: 4, PING: 5, PONG: 6, GOAWAY: 7, WINDOW: 8, STOP: 9, LANE: 10 };
 export const END = 1;
 export const DEADLINE = 2;
 export const SIZE = 4;
@@ -10,7 +10,7 @@ export const SYSTEM = 8;
 /** The flag; the frame is `TYPE.WINDOW`. */
 export const WINDOW = 16;
 
-const NAMES = ["?", "HELLO", "OPEN", "DATA", "RESET", "PING", "PONG", "GOAWAY", "WINDOW", "STOP"];
+const NAMES = ["?", "HELLO", "OPEN", "DATA", "RESET", "PING", "PONG", "GOAWAY", "WINDOW", "STOP", "LANE"];
 const FAILURES = [
   "CLOSED",
   "CANCELLED",

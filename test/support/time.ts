@@ -6,9 +6,12 @@ interface Ring {
   isAlive: boolean;
 }
 
-/** Time that passes when the test says so; it begins with the real one, from which deadlines are counted. */
+/**
+ * Time that passes when the test says so; it begins with the real one, from which deadlines are counted, in whole
+ * milliseconds.
+ */
 export class FakeTime implements Time {
-  #now = performance.now();
+  #now = Math.round(performance.now());
   readonly #rings = new Set<Ring>();
 
   now(): number {

@@ -31,6 +31,7 @@ const rules = new Map([
   [7, { flags: 0b000, longest: 16_384 }],
   [8, { flags: 0b000, longest: 4 }],
   [9, { flags: 0b000, longest: 0 }],
+  [10, { flags: 0b000, longest: 5 }],
 ]);
 
 export function encodeFrame(frame: Frame): Uint8Array {
@@ -59,7 +60,7 @@ export function decodeFrames(bytes: Uint8Array): Decoded {
     const rule = rules.get(type);
     const isKnown = rule !== undefined;
     const hasWrongFlag = isKnown && (flags & 0b0011_1111 & ~rule.flags) !== 0;
-    const hasWrongDescriptors = descriptors > 0 && type !== 2 && type !== 3;
+    const hasWrongDescriptors = descriptors > 0 && type !== 2 && type !== 3 && type !== 10;
     const isTooLong = length > (isKnown ? rule.longest : 262_144);
     if ((!isKnown && type < 128) || hasWrongFlag || hasWrongDescriptors || isTooLong || exchange > 2n ** 53n - 1n) {
       return { frames, error: "PROTOCOL_VIOLATION", isComplete: false };
