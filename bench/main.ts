@@ -46,11 +46,13 @@ function isWanted(...names: readonly string[]): boolean {
   return only === undefined || names.some((name) => name.includes(only));
 }
 
-async function measure(directory: string, results: Results, plan: Plan): Promise<void> {
-  const { rounds } = plan;
+/** @param onTable called after each one */
+async function measure(results: Results, plan: Plan, onTable: () => void): Promise<void> {
+  const { rounds, directory } = plan;
   const show = (table: Table) => {
     results.tables.push(table);
     console.log(printTable(table));
+    onTable();
   };
   const printRow = (row: Row) => show(tableOf(row));
   for (const workload of WORKLOADS) {
@@ -100,6 +102,12 @@ function writeReport(results: Results): void {
 
 async function run(): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), "earshot-bench-"));
+  // The children end when this process does.
+  const onSignal = () => {
+    rmSync(directory, { recursive: true, force: true });
+    process.exit(1);
+  };
+  process.once("SIGINT", onSignal).once("SIGTERM", onSignal);
   try {
     const plan = await planFor(directory);
     const { rounds, warmRounds, measureMs } = plan;
@@ -121,10 +129,10 @@ async function run(): Promise<void> {
     };
     console.log(printMachine(machine));
     console.log(`Medians of ${rounds} alternating rounds; in brackets how many times as good as the first row.\n`);
-    await measure(directory, results, plan);
-    if (results.tables.length === 0) throw new Error(`nothing has ${JSON.stringify(only)} in its name`);
+    // As they come, so that a run that is broken off has not been for nothing.
     const raw = join(root, "build/bench-results", `${date.replaceAll(/[:.]/g, "-")}.json`);
-    write(raw, `${JSON.stringify(results)}\n`);
+    await measure(results, plan, () => write(raw, `${JSON.stringify(results)}\n`));
+    if (results.tables.length === 0) throw new Error(`nothing has ${JSON.stringify(only)} in its name`);
     console.log(`All results are in ${raw}.`);
     const isWhole = only === undefined && values.contenders === undefined && !isQuick;
     if (values.report ?? isWhole) writeReport(results);

@@ -1,5 +1,5 @@
 import { type Client, dial, EarshotError } from "../index.js";
-import { COMMON_OPTIONS, parse, readBytes, readNumber, readTimeout, UsageError } from "./arguments.js";
+import { COMMON_OPTIONS, parse, readBytes, readChoice, readNumber, readTimeout, UsageError } from "./arguments.js";
 import { type Measurement, toJson, toText } from "./bench-report.js";
 import { Ending, endBy, type SignalCode } from "./ending.js";
 import { Exit, type ExitCode } from "./exit-codes.js";
@@ -16,6 +16,7 @@ const OPTIONS = {
   bytes: { type: "string" },
   "in-flight": { type: "string" },
   seconds: { type: "string" },
+  lane: { type: "string" },
 } as const;
 
 const DEFAULT_TIMEOUT_MS = 5_000;
@@ -49,20 +50,22 @@ export async function run(args: readonly string[]): Promise<ExitCode | SignalCod
   const kinds = readKinds(values, address !== undefined);
   const durationMs = readSeconds(values.seconds) * 1_000;
   const timeoutMs = readTimeout("bench", values["timeout-ms"]) ?? DEFAULT_TIMEOUT_MS;
+  const lane = readChoice("bench", "lane", values.lane, ["auto", "socket", "shared"]);
   const { json: isJson = false } = values;
   const logger = values.verbose ? (await import("./log.js")).stderrLogger("debug", isJson) : undefined;
 
   const ending = new Ending(process);
-  const own = address === undefined ? await startServer(kinds, ending.signal) : undefined;
+  const own = address === undefined ? await startServer(kinds, lane, ending.signal) : undefined;
   try {
     const target = address ?? own?.address ?? "";
-    const client = await dial(target, { logger, connectTimeoutMs: timeoutMs, reconnect: false, signal: ending.signal });
+    const { signal } = ending;
+    const client = await dial(target, { logger, connectTimeoutMs: timeoutMs, reconnect: false, lane, signal });
     try {
       for (const kind of kinds) {
-        if (ending.signal.aborted) break;
+        if (signal.aborted) break;
         const exchange = exchangeOf(client, kind);
         const { inFlight } = kind;
-        const options = { address: client.address, exchange, inFlight, durationMs, timeoutMs, signal: ending.signal };
+        const options = { address: client.address, exchange, inFlight, durationMs, timeoutMs, signal };
         await print({ ...kind, address: client.address, ...(await load(options)) }, isJson);
       }
     } finally {
@@ -112,13 +115,13 @@ async function print(measurement: Measurement, isJson: boolean): Promise<void> {
 }
 
 /** Starts a server in a process of its own; resolves when it listens. */
-async function startServer(kinds: readonly Kind[], signal: AbortSignal) {
+async function startServer(kinds: readonly Kind[], lane: string | undefined, signal: AbortSignal) {
   const { fork } = await import("node:child_process");
   const address = `bench-${process.pid}`;
   const most = Math.max(...kinds.map(({ bytes = 0 }) => bytes));
   // In the bundle each program has a directory of its own.
   const program = new URL("../bench-server/bench-server.js", import.meta.url);
-  const child = fork(program, [address, String(most)], {
+  const child = fork(program, [address, String(most), ...(lane === undefined ? [] : [lane])], {
     stdio: ["ignore", "ignore", "inherit", "ipc"],
     detached: true,
   });

@@ -16,6 +16,8 @@ Options:
   --bytes N               send messages of so many bytes, at most 1073741824
   --in-flight N           how many are under way at a time, at most 65536; default 1
   --seconds N             how long to measure each; default 2. Before that comes a moment to get warm
+  --lane auto|socket|shared  by which way messages go, on this side and on that of a server of its own: as the option of
+                          listen and dial
   --timeout-ms N          give up when nothing comes back for so long; default 5000, 0 for no limit
 ${COMMON}
 

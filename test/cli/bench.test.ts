@@ -129,6 +129,16 @@ test("bench without an address measures a server of its own, and leaves nothing"
   assert.deepEqual(existsSync(join(directory, "earshot")) ? readdirSync(join(directory, "earshot")) : [], []);
 });
 
+test("bench goes by the lane that it is told", LIMIT, async (t) => {
+  const env = { ...process.env, XDG_RUNTIME_DIR: temporaryDirectory(t) };
+  for (const lane of ["auto", "socket", "shared"]) {
+    const { code, stdout, stderr } = await run(t, ["bench", ...SHORT, "--bytes", "64", "--lane", lane], { env });
+    assert.equal(stderr, "");
+    assert.equal(code, 0);
+    assert.match(stdout.toString(), /^messages of 64 B, 1 in flight/);
+  }
+});
+
 test("bench ADDRESS pings: no handler is asked", LIMIT, async (t) => {
   const path = join(temporaryDirectory(t), "s");
   const server = await listen(path, () => assert.fail("a ping is no message"));
@@ -224,6 +234,7 @@ for (const [args, text] of [
   [["--in-flight", "65537"], "a number from 1 to 65536"],
   [["--seconds", "0"], "--seconds"],
   [["--seconds", "1e3"], "--seconds"],
+  [["--lane", "fast"], "it is one of auto, socket, shared"],
   [["x", "y"], "one too many"],
 ] as const) {
   test(`bench ${args.join(" ")} is refused`, LIMIT, async (t) => {
