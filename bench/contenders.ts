@@ -44,7 +44,7 @@ function peer(name: string): Contender {
 
 /** In the order of tables; ratios are to the first. */
 export const CONTENDERS: Readonly<Record<string, Contender>> = {
-  net: {
+  "hand-written over net": {
     async load() {
       const answer: Answer = (await fromPeers("answer")).answer;
       return {
