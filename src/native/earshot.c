@@ -23,7 +23,6 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -1072,9 +1071,9 @@ static napi_value map_memory(napi_env env, napi_callback_info info) {
     return throw_argument(env, "shared memory is whole pages");
   }
   /* What is mapped and not there is a SIGBUS for who looks at it. */
-  struct stat file;
-  if (fstat(descriptor, &file) < 0) return throw_system(env, "fstat", errno);
-  if (file.st_size < shared) return throw_system(env, "mmap", EINVAL);
+  off_t size = lseek(descriptor, 0, SEEK_END);
+  if (size < 0) return throw_system(env, "lseek", errno);
+  if (size < shared) return throw_system(env, "mmap", EINVAL);
   struct mapping *mapping = calloc(1, sizeof *mapping);
   if (mapping == NULL) return throw_system(env, "mmap", ENOMEM);
   mapping->length = (size_t)shared + (size_t)own;

@@ -66,19 +66,20 @@ export function makeLine(way: Way, options: LineOptions, given: Circumstances = 
   const onPath = path === undefined ? undefined : (onChange: () => void) => new PathWatch(path, onChange, onError);
   const waiting = withDefaults({ ...options }, WAITING_DEFAULTS);
   const reconnecting = checkReconnect(options.reconnect);
-  const open = (owner: ChannelOwner, signal: AbortSignal) => openOrReplace(way, owner, signal);
+  const { replace } = way;
+  const open = (owner: ChannelOwner, signal: AbortSignal) =>
+    replace === undefined ? openChannel(way, owner, signal) : openOrReplace(way, replace, owner, signal);
   const line = new Line({ open, reconnecting, waiting, time, random, watch: given.watch ?? onPath });
   line.listen((state) => log(logger, address, state));
   return line;
 }
 
-async function openOrReplace(way: Way, owner: ChannelOwner, signal: AbortSignal): Promise<Channel> {
+async function openOrReplace(way: Way, replace: Replacing, owner: ChannelOwner, signal: AbortSignal): Promise<Channel> {
   try {
     return await openChannel(way, owner, signal);
   } catch (error) {
-    const isMismatch = error instanceof EarshotError && error.code === "VERSION_MISMATCH";
-    if (way.replace === undefined || !isMismatch) throw error;
-    return await way.replace(error, signal, () => openChannel(way, owner, signal));
+    if (!(error instanceof EarshotError) || error.code !== "VERSION_MISMATCH") throw error;
+    return await replace(error, signal, () => openChannel(way, owner, signal));
   }
 }
 

