@@ -1,5 +1,4 @@
-import { Client, type DialOptions, dial, type ListenOptions, listen, type Message } from "earshot";
-import { dialBaseline, serveBaseline } from "./baseline.js";
+import type { Client, DialOptions, ListenOptions, Message } from "earshot";
 
 /** A client as the workloads use it. */
 export interface Dialed {
@@ -27,6 +26,7 @@ export interface Contender {
   readonly isForLarge?: boolean;
   /** Whether the earshot that is measured has it; by default yes. */
   isHere?(): Promise<boolean>;
+  /** Its code is loaded only then: a process has that of one contender. */
   load(): Promise<Sides>;
 }
 
@@ -46,6 +46,7 @@ function peer(name: string): Contender {
 export const CONTENDERS: Readonly<Record<string, Contender>> = {
   "hand-written over net": {
     async load() {
+      const { dialBaseline, serveBaseline } = await import("./baseline.js");
       const answer: Answer = (await fromPeers("answer")).answer;
       return {
         settings:
@@ -62,7 +63,11 @@ export const CONTENDERS: Readonly<Record<string, Contender>> = {
     ...earshot('`body: "borrowed"`: its handler is done with a large message when it settles', { body: "borrowed" }),
     isForLarge: true,
   },
-  "earshot, loans": { ...loans(), isForLarge: true, isHere: async () => "loan" in Client.prototype },
+  "earshot, loans": {
+    ...loans(),
+    isForLarge: true,
+    isHere: async () => "loan" in (await import("earshot")).Client.prototype,
+  },
   "HTTP (undici)": peer("http"),
   "grpc-js": peer("grpc"),
   zeromq: peer("zeromq"),
@@ -84,6 +89,7 @@ const LIMITS = { maxMessageBytes: 268_435_456 };
 function earshot(settings: string, { body, ...both }: Settings = {}): Contender {
   return {
     async load() {
+      const { dial, listen } = await import("earshot");
       const answer: Answer = (await fromPeers("answer")).answer;
       const listenOptions: ListenOptions = { ...LIMITS, ...both, ...(body && { body }) };
       const dialOptions: DialOptions = both;
