@@ -118,7 +118,7 @@ function loans(): Contender {
       return {
         ...sides,
         async dial(path) {
-          const client = (await dial(path)) as Client & Lender;
+          const client = (await sides.dial(path)) as Client & Lender;
           return {
             send: async ({ length }) => client.send(await client.loan(length)),
             close: () => client.close(),
