@@ -133,7 +133,7 @@ function loans(): Contender {
 export async function contendersHere(wanted?: readonly string[]): Promise<string[]> {
   const unknown = wanted?.filter((name) => CONTENDERS[name] === undefined) ?? [];
   if (unknown.length > 0) {
-    throw new Error(`no contender ${unknown.join(", ")}; there are: ${Object.keys(CONTENDERS).join(", ")}`);
+    throw new Error(`no contender ${unknown.join("; ")}; there are: ${Object.keys(CONTENDERS).join("; ")}`);
   }
   const names: string[] = [];
   for (const [name, { isHere }] of Object.entries(CONTENDERS)) {
