@@ -67,9 +67,9 @@ async function prepare(kind: string, path: string): Promise<Readonly<Record<stri
     };
   }
   if (kind === "grpc-js") {
-    const grpc = (await import(new URL("../../bench/peers/grpc.js", import.meta.url).href)).dial(path);
+    const grpc = await (await import(new URL("../../bench/peers/grpc.js", import.meta.url).href)).dial(path);
     return {
-      calls: () => calls(() => grpc.echo(bytes), FEW_CALLS),
+      calls: () => calls(() => grpc.send(bytes), FEW_CALLS),
       items: () => items(grpc.items(FEW_ITEMS)),
     };
   }
@@ -88,4 +88,6 @@ async function prepare(kind: string, path: string): Promise<Readonly<Record<stri
 const [kind = "", path = ""] = process.argv.slice(2);
 const runs = await prepare(kind, path);
 process.on("message", async (name) => process.send?.(await runs[String(name)]?.()));
+// Whoever has started it may have been killed.
+process.on("disconnect", () => process.exit());
 process.send?.("ready");

@@ -34,4 +34,6 @@ else {
     { validate: false },
   );
 }
+// Whoever has started it may have been killed.
+process.on("disconnect", () => process.exit());
 process.send?.("ready");

@@ -1,4 +1,5 @@
-import { type ChildProcess, fork } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { next, start } from "./children.js";
 
 /** What is measured: who runs it, and what it is called there. */
 const GROUPS = {
@@ -44,21 +45,4 @@ export async function measureContracts(directory: string, rounds: number) {
   }
   for (const child of [...clients.values(), ...servers]) child.kill();
   return rows;
-}
-
-async function start(side: string, kind: string, path: string): Promise<ChildProcess> {
-  const child = fork(new URL(side, import.meta.url), [kind, path]);
-  await next(child);
-  return child;
-}
-
-/** What it says next; rejects if it ends instead. */
-export function next(child: ChildProcess): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    const onMessage = (message: unknown) => {
-      child.off("exit", reject);
-      resolve(message);
-    };
-    child.once("message", onMessage).once("exit", reject);
-  });
 }

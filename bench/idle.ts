@@ -43,4 +43,6 @@ if (role === "serve") {
 } else {
   for (let index = 0; index < Number(count); index++) held.push(await dialOne());
 }
+// Whoever has started it may have been killed.
+process.on("disconnect", () => process.exit());
 process.send?.("ready");

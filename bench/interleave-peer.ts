@@ -59,4 +59,6 @@ else {
     else process.send?.(await whileItPasses(client, kind === "pieces" ? inPieces() : Buffer.alloc(GIBIBYTE, "x")));
   });
 }
+// Whoever has started it may have been killed.
+process.on("disconnect", () => process.exit());
 process.send?.("ready");

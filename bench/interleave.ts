@@ -1,14 +1,14 @@
-import { type ChildProcess, fork } from "node:child_process";
 import { join } from "node:path";
-import { next } from "./contract.js";
+import { next, start } from "./children.js";
+import type { Row } from "./results.js";
 
 const KINDS = { idle: "idle", "1 GiB in pieces": "pieces", "1 GiB in one": "one" };
 
 /** The worst of small calls on an idle connection, and while a gibibyte passes on the same. */
-export async function measureInterleaving(directory: string, rounds: number) {
+export async function measureInterleaving(directory: string, rounds: number): Promise<Row> {
   const path = join(directory, "interleave.sock");
-  const server = await start("serve", path);
-  const client = await start("dial", path);
+  const server = await start("interleave-peer.js", "serve", path);
+  const client = await start("interleave-peer.js", "dial", path);
   const results: Record<string, number[]> = {};
   for (let round = 0; round <= rounds; round++) {
     for (const [name, kind] of Object.entries(KINDS)) {
@@ -21,10 +21,4 @@ export async function measureInterleaving(directory: string, rounds: number) {
   client.kill();
   server.kill();
   return { name: "p99 of small calls, same connection", unit: "µs", isLowerBetter: true, results };
-}
-
-async function start(role: string, path: string): Promise<ChildProcess> {
-  const child = fork(new URL("interleave-peer.js", import.meta.url), [role, path]);
-  await next(child);
-  return child;
 }

@@ -2,17 +2,37 @@ import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { listen } from "earshot";
+import { start, stop } from "./children.js";
+import { CONTENDERS } from "./contenders.js";
+import type { Row } from "./results.js";
+import type { Plan } from "./run-workload.js";
 
 /** From the start of the process to its end, with one acknowledged message, against a process that does nothing. */
-export async function measureStartup(directory: string, rounds: number) {
+export async function measureStartup({ directory, rounds, contenders }: Plan): Promise<Row> {
   const address = join(directory, "startup.sock");
   const bin = fileURLToPath(new URL("../../bin/earshot.js", import.meta.url));
+  const program = fileURLToPath(new URL("some-messages.js", import.meta.url));
   const server = await listen(address, () => "ok");
-  const results: Record<string, number[]> = { "node -e 0": [], "earshot send": [] };
-  for (let round = 0; round < rounds * 3; round++) {
-    results["node -e 0"]?.push(await timeProcess(["-e", "0"]));
-    results["earshot send"]?.push(await timeProcess([bin, "send", address, "hello"]));
+  const servers = [];
+  const runs: Record<string, readonly string[]> = {
+    "node -e 0": ["-e", "0"],
+    "earshot send": [bin, "send", address, "hello"],
+  };
+  for (const [index, kind] of contenders.entries()) {
+    const contender = CONTENDERS[kind];
+    if (contender === undefined || contender.isForLarge || (await contender.load()).isOwnServer) continue;
+    const path = join(directory, `startup-${index}`);
+    servers.push(await start("server.js", kind, path));
+    runs[`a program with ${kind}`] = [program, kind, path];
   }
+  const results: Record<string, number[]> = {};
+  for (let round = 0; round < rounds * 3; round++) {
+    for (const [name, args] of Object.entries(runs)) {
+      results[name] ??= [];
+      results[name].push(await timeProcess(args));
+    }
+  }
+  await Promise.all(servers.map(stop));
   await server.close();
   return { name: "start to acknowledged message", unit: "ms", isLowerBetter: true, results };
 }

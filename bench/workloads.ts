@@ -1,87 +1,133 @@
-import type { Contender, Dialed } from "./contenders.js";
+import type { Task } from "./tasks.js";
 
-/** One measurement; larger is better unless it says otherwise. */
 export interface Workload {
-  readonly name: string;
-  readonly unit: string;
-  readonly isLowerBetter?: boolean;
+  /** What `--only` looks in, besides the title. */
+  readonly id: string;
+  readonly title: string;
+  /** What its points are. */
+  readonly axis: string;
+  readonly points: readonly Point[];
+  readonly tables: readonly TableKind[];
   /** Both sides on one core: what it costs, without what waking another core costs. */
   readonly isOnOneCore?: boolean;
+  /** Only messages that are larger than any that comes back. */
   readonly isLarge?: boolean;
-  run(contender: Contender, path: string): Promise<number>;
 }
 
-const SMALL = Buffer.alloc(64, "x");
-const MEBIBYTE = Buffer.alloc(1_048_576, "x");
-
-async function withClient<T>(contender: Contender, path: string, use: (client: Dialed) => Promise<T>): Promise<T> {
-  const client = await contender.dial(path);
-  try {
-    return await use(client);
-  } finally {
-    await client.close();
-  }
+export interface Point {
+  readonly label: string;
+  /** Each measurement has processes of its own, and no others are there: all together would take too much memory. */
+  readonly isFresh?: boolean;
+  readonly task: Omit<Task, "warmMs" | "measureMs">;
 }
 
-/** Keeps so many messages under way until `count` are acknowledged; returns the seconds that took. */
-async function pump(client: Dialed, payload: Uint8Array, inFlight: number, count: number): Promise<number> {
-  let left = count;
-  const startedAt = performance.now();
-  const lane = async () => {
-    while (left-- > 0) await client.send(payload);
-  };
-  await Promise.all(Array.from({ length: inFlight }, lane));
-  return (performance.now() - startedAt) / 1_000;
+/** What of the results is a table. */
+export interface TableKind {
+  /** Added to the workload's id and title. */
+  readonly name: string;
+  readonly value: "p50" | "p99" | "p999" | "perSecond" | "thousandPerSecond" | "gbPerSecond" | "cpuUs" | "memoryBytes";
+  readonly unit: string;
+  readonly isLowerBetter: boolean;
 }
 
-function median(values: number[]): number {
-  return values.sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+const KIB = 1_024;
+const MIB = 1_048_576;
+const LARGEST_KEPT_MEBIBYTES = 16;
+const SMALL: Point["task"] = {
+  kind: "latency",
+  bytes: 64,
+  inFlight: 1,
+  connections: 1,
+  idle: 0,
+  isOneWay: false,
+};
+const MEDIAN: TableKind = { name: "median", value: "p50", unit: "µs", isLowerBetter: true };
+const RATE: TableKind = { name: "", value: "thousandPerSecond", unit: "thousand/s", isLowerBetter: false };
+
+function point(label: string | number, task: Partial<Point["task"]>): Point {
+  return { label: label.toLocaleString("en-US"), task: { ...SMALL, ...task } };
 }
 
-function roundTrip(contender: Contender, path: string): Promise<number> {
-  return withClient(contender, path, async (client) => {
-    await pump(client, SMALL, 1, 500);
-    const times: number[] = [];
-    for (let index = 0; index < 5_000; index++) {
-      const startedAt = performance.now();
-      await client.send(SMALL);
-      times.push((performance.now() - startedAt) * 1_000);
-    }
-    return median(times);
-  });
-}
+const bulk = (mebibytes: number) => {
+  const inFlight = Math.min(8, Math.max(1, Math.floor(64 / mebibytes)));
+  const isFresh = mebibytes > LARGEST_KEPT_MEBIBYTES;
+  return { ...point(`${mebibytes} MiB`, { kind: "rate", bytes: mebibytes * MIB, inFlight }), isFresh };
+};
 
 export const WORKLOADS: readonly Workload[] = [
-  { name: "round trip, 64 B, median", unit: "µs", isLowerBetter: true, run: roundTrip },
-  { name: "the same, both on one core", unit: "µs", isLowerBetter: true, isOnOneCore: true, run: roundTrip },
   {
-    name: "256 in flight, 64 B",
-    unit: "thousand/s",
-    run: (contender, path) =>
-      withClient(contender, path, async (client) => {
-        await pump(client, SMALL, 256, 20_000);
-        return 200_000 / (await pump(client, SMALL, 256, 200_000)) / 1_000;
-      }),
+    id: "round-trip",
+    title: "Round trip",
+    axis: "size of the message",
+    points: [
+      point("64 B", {}),
+      point("1 KiB", { bytes: KIB }),
+      point("16 KiB", { bytes: 16 * KIB }),
+      point("128 KiB", { bytes: 128 * KIB }),
+      point("1 MiB", { bytes: MIB }),
+    ],
+    tables: [
+      MEDIAN,
+      { ...MEDIAN, name: "99th percentile", value: "p99" },
+      { ...MEDIAN, name: "99.9th percentile", value: "p999" },
+    ],
   },
   {
-    name: "1 MiB, 8 in flight, short reply",
-    unit: "GB/s",
+    id: "one-core",
+    title: "Round trip, 64 B, both on one core",
+    axis: "",
+    points: [point("", {})],
+    tables: [MEDIAN],
+    isOnOneCore: true,
+  },
+  {
+    id: "in-flight",
+    title: "Messages in flight, 64 B",
+    axis: "in flight",
+    points: [1, 4, 16, 64, 256, 1_024].map((inFlight) => point(inFlight, { kind: "rate", inFlight })),
+    tables: [RATE, { name: "time of both processors", value: "cpuUs", unit: "µs/message", isLowerBetter: true }],
+  },
+  {
+    id: "one-way",
+    title: "Acknowledged without a reply, 64 B",
+    axis: "in flight",
+    points: [1, 256].map((inFlight) => point(inFlight, { kind: "rate", inFlight, isOneWay: true })),
+    tables: [RATE],
+  },
+  {
+    id: "bulk",
+    title: "Large messages, short reply",
+    axis: "size of the message",
+    points: [1, 4, 16, 64, 256].map(bulk),
+    tables: [{ name: "", value: "gbPerSecond", unit: "GB/s", isLowerBetter: false }],
     isLarge: true,
-    run: (contender, path) =>
-      withClient(contender, path, async (client) => {
-        await pump(client, MEBIBYTE, 8, 200);
-        return (1_500 * MEBIBYTE.length) / (await pump(client, MEBIBYTE, 8, 1_500)) / 1e9;
-      }),
   },
   {
-    name: "connect + send + close",
-    unit: "/s",
-    async run(contender, path) {
-      const cycle = () => withClient(contender, path, (client) => client.send(SMALL));
-      for (let index = 0; index < 100; index++) await cycle();
-      const startedAt = performance.now();
-      for (let index = 0; index < 1_000; index++) await cycle();
-      return 1_000 / ((performance.now() - startedAt) / 1_000);
-    },
+    id: "connections",
+    title: "Connections, each with a message in flight, 64 B",
+    axis: "connections",
+    points: [1, 10, 100, 1_000].map((connections) => point(connections, { kind: "rate", connections })),
+    tables: [RATE],
+  },
+  {
+    id: "beside-idle",
+    title: "Round trip, 64 B, beside idle connections",
+    axis: "idle connections",
+    points: [0, 1_000].map((idle) => point(idle, { idle })),
+    tables: [MEDIAN],
+  },
+  {
+    id: "memory",
+    title: "Memory of a server for each connection",
+    axis: "connections",
+    points: [{ ...point(1_000, { kind: "hold", connections: 1_000 }), isFresh: true }],
+    tables: [{ name: "", value: "memoryBytes", unit: "bytes", isLowerBetter: true }],
+  },
+  {
+    id: "connect",
+    title: "Connect + send + close, one after the other",
+    axis: "",
+    points: [point("", { kind: "cycle" })],
+    tables: [{ name: "", value: "perSecond", unit: "/s", isLowerBetter: false }],
   },
 ];

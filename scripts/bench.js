@@ -16,6 +16,11 @@ function run(command, ...args) {
 
 const entryPoints = sources.map((name) => join(root, "bench", name));
 await build({ entryPoints, outdir: join(root, "build/bench"), format: "esm", platform: "node", target: "node20" });
+// The limits of the machine, where a C compiler is there to find them.
+spawnSync("cc", ["-O2", "-o", "build/bench/limits", "bench/limits.c"], {
+  cwd: root,
+  stdio: ["ignore", "ignore", "inherit"],
+});
 // What it compares with is a package of its own, so that nobody else installs it.
 const hasPeers = run("npm", "ci", "--silent", "--prefix", "bench/peers");
 process.exit(hasPeers && run(process.execPath, "build/bench/main.js", ...process.argv.slice(2)) ? 0 : 1);

@@ -29,6 +29,8 @@ const COMMANDS = [
   "listen",
   "send",
   "ping",
+  "bench",
+  "bench-server",
   "doctor",
   "describe",
   "call",
@@ -56,7 +58,7 @@ const dialingOnly = {
     onResolve({ filter: /^\.\/(unix|net)-listener\.js$/ }, ({ path }) => ({ path, external: true }));
   },
 };
-const DIALING = ["send", "ping", "describe", "call", "completion", "complete", "no-command"];
+const DIALING = ["send", "ping", "bench", "describe", "call", "completion", "complete", "no-command"];
 
 rmSync(`${root}dist`, { recursive: true, force: true });
 // Together, so that what both need is one chunk: an error of one is an error of the other.

@@ -34,6 +34,7 @@ const MAY_WAIT: Readonly<Record<string, string>> = {
   "src/outbox/clock.ts": "when the next attempt comes, and what is delayed or expires",
   "src/outbox/journal.ts": "the end of a turn, when its posts are one transaction",
   "src/outbox/limit.ts": "how long a caller waits for the disk",
+  "src/cli/load.ts": "how long a server that is measured may be silent",
   "src/cli/post.ts": "when to look again whether another process has delivered",
   "src/cli/input.ts": "how soon the end of a short message has to come",
   "src/peer/alarm.ts": "the one timer of a connection",

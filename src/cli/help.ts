@@ -1,4 +1,5 @@
 import { Exit, type ExitCode } from "./exit-codes.js";
+import { BENCH } from "./help-bench.js";
 import { CALL, COMPLETION, DESCRIBE } from "./help-contract.js";
 import { OUTBOX, POST } from "./help-outbox.js";
 import { ADDRESS, COMMON, EXIT_CODES } from "./help-parts.js";
@@ -12,6 +13,7 @@ Usage:
   earshot send ADDRESS [MESSAGE]                                send one, print the reply
   earshot subscribe ADDRESS PATTERN                             print what is published there on the topics of a pattern
   earshot ping ADDRESS                                          is a server there, and how far away?
+  earshot bench [ADDRESS]                                       how fast is this machine, or a server?
   earshot doctor ADDRESS                                        what is there, what is wrong, and what to do?
   earshot describe ADDRESS                                      which procedures does the contract there have?
   earshot call ADDRESS PROCEDURE [JSON|-]                       call one, print its output
@@ -187,6 +189,7 @@ const HELP = {
   send: SEND,
   subscribe: SUBSCRIBE,
   ping: PING,
+  bench: BENCH,
   doctor: DOCTOR,
   describe: DESCRIBE,
   call: CALL,

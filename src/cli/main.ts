@@ -14,6 +14,7 @@ const COMMANDS: ReadonlyMap<string | undefined, () => Promise<Command>> = new Ma
   ["send", () => import("./send.js")],
   ["subscribe", () => import("./subscribe.js")],
   ["ping", () => import("./ping.js")],
+  ["bench", () => import("./bench.js")],
   ["doctor", () => import("./doctor.js")],
   ["describe", () => import("./describe.js")],
   ["call", () => import("./call.js")],

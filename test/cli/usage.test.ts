@@ -67,11 +67,11 @@ for (const [args, message] of [
   [["Send", "x"], 'there is no command "Send"; did you mean "send"? See: earshot --help'],
   [
     ["frobnicate"],
-    'there is no command "frobnicate"; there are listen, send, subscribe, ping, doctor, describe, call, post, outbox, completion. See: earshot --help',
+    'there is no command "frobnicate"; there are listen, send, subscribe, ping, bench, doctor, describe, call, post, outbox, completion. See: earshot --help',
   ],
   [
     ["--echo", "listen"],
-    '"--echo" comes before the command; first one of listen, send, subscribe, ping, doctor, describe, call, post, outbox, completion. See: earshot --help',
+    '"--echo" comes before the command; first one of listen, send, subscribe, ping, bench, doctor, describe, call, post, outbox, completion. See: earshot --help',
   ],
   [["send"], "the ADDRESS is missing. See: earshot send --help"],
   [["listen", "--echo"], "the ADDRESS is missing. See: earshot listen --help"],
