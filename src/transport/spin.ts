@@ -2,8 +2,13 @@
 export const DEFAULT_SPIN_US = 50;
 /** What comes after a longer pause is no conversation: waking up for it costs less than looking. */
 const CONVERSATION_US = 500;
-/** After so many looks in vain in a row, only one of 2^10 pauses is looked through. */
+/** After so many more looks in vain than others, only one of 2^10 pauses is looked through. */
 const MAX_DOUBLINGS = 10;
+/**
+ * So many of them does one count for that took far too long: then others need the processor, who got it while this thread
+ * looked, and the kernel would have given it back sooner to one that sleeps.
+ */
+const LOST_TURN = 3;
 /** Looks in vain may take this share of a thread's time, and so much at once. */
 const VAIN_SHARE = 0.1;
 const VAIN_US = 2_000;
@@ -70,12 +75,12 @@ export class Spin {
   }
 
   #learn(idleUs: number): void {
-    const isFound = idleUs <= this.#lookUs;
-    if (!isFound) {
-      this.#inVain = Math.min(this.#inVain + 1, MAX_DOUBLINGS);
+    if (idleUs <= this.#lookUs) this.#inVain = Math.max(this.#inVain - 1, 0);
+    else {
+      this.#inVain = Math.min(this.#inVain + (idleUs > CONVERSATION_US ? LOST_TURN : 1), MAX_DOUBLINGS);
       this.#sleeps = 2 ** this.#inVain;
       this.#budget.spend(this.#lookUs, this.#now());
-    } else this.#inVain = 0;
+    }
     this.#lookUs = 0;
   }
 }

@@ -26,7 +26,7 @@ test("a conversation is looked at as long as something is found", () => {
   for (let count = 0; count < 10_000; count++) assert.equal(pause(count % (MAX_US + 1)), MAX_US);
 });
 
-test("who looks in vain looks ever more seldom, and one find makes up for it", () => {
+test("who looks in vain looks ever more seldom, and as many finds make up for it", () => {
   const pause = socket();
   const gaps: number[] = [];
   for (let sleeps = 0; gaps.length < 12; ) {
@@ -37,10 +37,17 @@ test("who looks in vain looks ever more seldom, and one find makes up for it", (
     }
   }
   assert.deepEqual(gaps, [0, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 1_024]);
-  assert.equal(pause(10), MAX_US);
+  for (let finds = 0; finds < 10; finds++) assert.equal(pause(10), MAX_US);
   assert.equal(pause(60), 0);
   assert.equal(pause(60), 0);
   assert.equal(pause(60), MAX_US);
+});
+
+test("to have lost the processor while looking counts three times", () => {
+  const pause = socket();
+  assert.equal(pause(70), MAX_US);
+  for (let sleeps = 0; sleeps < 9; sleeps++) assert.equal(pause(sleeps === 0 ? 4_000 : 70), 0);
+  assert.equal(pause(70), MAX_US);
 });
 
 test("all that a thread looks in vain is a tenth of its time, however many sockets look", () => {
