@@ -47,7 +47,7 @@ export function report(directory: string, findings: Findings): readonly string[]
     "",
     "![descriptors, memory and disk](soak.svg)",
     "",
-    "| process | what | when warm | at the end | flat |",
+    "| process | what | before, at most | at the end | flat |",
     "| --- | --- | --- | --- | --- |",
     ...rows,
     ...[...counts].flatMap(([name, all]) => ["", `## What became of the messages of ${name}`, "", ...countLines(all)]),
