@@ -102,7 +102,9 @@ export class Succession {
     if (!isLasting || this.#state !== "on") return;
     if (redial.now() - this.#startedAt >= GOOD_AFTER_MS) this.#failures = 0;
     this.#newest = this.#make();
-    this.#start(redial.delayAfter(this.#failures++, error?.retryAfterMs));
+    // Where the connection is at fault, the line is patient already, and knows when the server is back.
+    const isRefused = error === undefined || error.code === "OVERLOADED";
+    this.#start(isRefused ? redial.delayAfter(this.#failures++, error?.retryAfterMs) : 0);
   }
 
   #finish(): void {

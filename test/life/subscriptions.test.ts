@@ -56,6 +56,23 @@ test("what had come of the lost connection is read first", async (t) => {
   assert.deepEqual(texts, ["1", "2", "gap 6"]);
 });
 
+test("it is back as soon as the server is, however often its connection was lost", async (t) => {
+  const world = new World(t);
+  const { broadcaster } = world.serve(() => undefined);
+  const client = world.client({ retry: "unsent", reconnect: { minDelayMs: 60_000, maxDelayMs: 60_000 } });
+  const subscription = client.subscribe("a");
+  await subscription.ready;
+  for (let loss = 0; loss < 2; loss++) {
+    world.cut();
+    await settle();
+  }
+  assert.equal(client.state.kind, "waiting");
+  world.time.advance(10);
+  world.news?.();
+  await settle();
+  assert.deepEqual([client.state.kind, broadcaster.count()], ["open", 1]);
+});
+
 test("it waits for a server that is not there, and for one that has gone in good order", async (t) => {
   const world = new World(t);
   const client = world.client({ retry: "unsent" });
