@@ -37,7 +37,8 @@ export async function pump(source: Chunks, writer: Writer): Promise<void> {
       const { done, value } = await iterator.next();
       if (done === true) isDone = true;
       if (isDone) break;
-      if (!writer.write(toBytes(value)) && !writer.isOver) await writer.ready().catch(() => {});
+      // A source may use its buffer again as soon as it is asked for more.
+      if (!writer.copy(toBytes(value)) && !writer.isOver) await writer.ready().catch(() => {});
     }
     leave();
   } catch (error) {
@@ -61,8 +62,8 @@ function iterate(source: Chunks): AsyncIterator<unknown> {
 
 /** @throws EarshotError `INVALID_ARGUMENT` */
 function toBytes(chunk: unknown): Uint8Array {
-  // Copies: a source may use its buffer again as soon as it is asked for more.
-  if (typeof chunk === "string" || chunk instanceof Uint8Array) return Buffer.from(chunk as string);
+  if (chunk instanceof Uint8Array) return chunk;
+  if (typeof chunk === "string") return Buffer.from(chunk);
   const fact = `Cannot send this part of a message: it is a string or a Uint8Array, this is ${typeof chunk}`;
   throw new EarshotError("INVALID_ARGUMENT", fact);
 }

@@ -84,6 +84,13 @@ export class Writer implements Outflow {
     return !this.#stream.isFull;
   }
 
+  /** As `write`, for bytes that may change right after. */
+  copy(bytes: Uint8Array): boolean {
+    if (this.isOver) return false;
+    this.#stream.copy(bytes);
+    return !this.#stream.isFull;
+  }
+
   ready(): Promise<void> {
     if (this.isOver) return Promise.reject(this.#reason);
     return this.#stream.isFull ? this.#waiter.wait() : Promise.resolve();

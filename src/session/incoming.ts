@@ -117,6 +117,7 @@ export class BodyReader {
       if (isLast && this.#isWholeInFrame && end - offset === this.#bodyBytes) {
         if (expected !== this.#bodyBytes)
           throw violation(`a message ${this.#sizeBytes > this.#bodyBytes ? "shorter" : "longer"} than it says`);
+        this.#streams.passed();
         return this.#copyOut(bytes, offset, end);
       }
       incoming.assembly = new Assembly(expected, this.#clock.now(), this.#memory);

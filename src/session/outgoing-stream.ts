@@ -1,3 +1,5 @@
+import { Copies } from "./copies.js";
+
 /** Enough for a write at a time while the one before is under way. */
 const FULL_BYTES = 131_072;
 /** Writes smaller than this are put together. */
@@ -33,6 +35,7 @@ export class OutgoingStream {
   /** The last chunk while small writes can be added to it, and how much of it is used. */
   #gathering: Buffer | undefined;
   #gathered = 0;
+  #copies: Copies | undefined;
 
   /** @param fullBytes how much may wait before its writer is asked to wait as well */
   constructor(fullBytes: number = FULL_BYTES) {
@@ -48,13 +51,19 @@ export class OutgoingStream {
   write(bytes: Uint8Array): void {
     if (this.isOver || this.hasEnded || bytes.length === 0) return;
     if (bytes.length < SMALL_BYTES) this.#gather(bytes);
-    else {
-      this.#closeGathering();
-      this.#chunks.push(bytes);
-    }
+    else this.#push(bytes);
     this.queuedBytes += bytes.length;
     this.#owner?.onQueued(bytes.length);
     this.#owner?.wake();
+  }
+
+  /** As `write`, for bytes that may change right after. */
+  copy(bytes: Uint8Array): void {
+    if (this.isOver || this.hasEnded || bytes.length < SMALL_BYTES) this.write(bytes);
+    else {
+      this.#copies ??= new Copies();
+      this.write(this.#copies.make(bytes));
+    }
   }
 
   end(): void {
@@ -84,12 +93,18 @@ export class OutgoingStream {
       this.#offset = end;
       if (end < chunk.length) break;
       this.#offset = 0;
+      this.#copies?.leave(chunk);
       used++;
     }
     this.#chunks.splice(0, used);
     this.queuedBytes -= bytes;
     this.#owner?.onQueued(-bytes);
     if (wasFull && !this.isFull) this.onChange?.();
+  }
+
+  /** For the session: all that it took is out. */
+  release(): void {
+    this.#copies?.release();
   }
 
   /** For the session: nobody takes any more. */
@@ -117,6 +132,11 @@ export class OutgoingStream {
     }
     this.#gathering.set(bytes, this.#gathered);
     this.#gathered += bytes.length;
+  }
+
+  #push(bytes: Uint8Array): void {
+    this.#closeGathering();
+    this.#chunks.push(bytes);
   }
 
   #closeGathering(): void {

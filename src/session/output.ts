@@ -1,7 +1,9 @@
-import { type Head, headBytes, MAX_HEAD_BYTES, writeHead, writeHeader } from "../wire/encode.js";
-import { FIRST_WINDOW_BYTES, Flag, FrameType, HEADER_BYTES, MAX_DEADLINE_MS } from "../wire/frame.js";
+import { headBytes, MAX_HEAD_BYTES, writeHead, writeHeader } from "../wire/encode.js";
+import { FIRST_WINDOW_BYTES, Flag, FrameType, HEADER_BYTES } from "../wire/frame.js";
 import type { Arena } from "./arena.js";
 import { Fifo } from "./fifo.js";
+import { headOf } from "./head.js";
+import type { OutgoingStream } from "./outgoing-stream.js";
 import type { Outgoing } from "./session.js";
 import { type Turn, type TurnEnd, Turns } from "./turns.js";
 
@@ -51,6 +53,8 @@ export class Output<T extends Outgoing> {
   #segmentStart = 0;
   /** Of the item whose frame begins the write that is being gathered. */
   #descriptors: readonly number[] | undefined;
+  /** Of which something is on its way. */
+  readonly #streams = new Set<OutgoingStream>();
 
   constructor(arena: Arena, owner: OutputOwner<T>, writer: Writer) {
     this.#arena = arena;
@@ -116,6 +120,8 @@ export class Output<T extends Outgoing> {
   /** Writes until the transport wants a pause or nothing is left. */
   flush(): void {
     while (this.isWritable && !this.isEmpty) {
+      for (const stream of this.#streams) stream.release();
+      this.#streams.clear();
       const done = this.#gather();
       if (this.#chunks.length > 0) this.#writeOut();
       for (const item of done) this.#owner.flushed(item);
@@ -194,7 +200,7 @@ export class Output<T extends Outgoing> {
       if (typeof body !== "string") this.#put(body);
       return true;
     }
-    const head = this.#head(item, exchange, true, -1);
+    const head = headOf(this.#owner, item, exchange, true, -1);
     this.#takeDescriptors(item);
     const { metaBytes } = item;
     if (typeof body === "string" && metaBytes === undefined) {
@@ -232,13 +238,15 @@ export class Output<T extends Outgoing> {
     if (bytes === 0 && !isEnd && !isFirst) return "dormant";
     const sizeBytes = outgoing === undefined ? body.length : -1;
     const head = isFirst
-      ? this.#head(item, turn.exchange, isEnd, sizeBytes)
+      ? headOf(this.#owner, item, turn.exchange, isEnd, sizeBytes)
       : { type: FrameType.DATA, exchange: turn.exchange, isEnd, deadlineMs: -1, sizeBytes: -1 };
     this.#takeDescriptors(item);
     this.#arena.used = writeHead(this.#arena.buffer, this.#arena.used, head, bytes);
     if (isFirst && item.metaBytes !== undefined) this.#put(item.metaBytes);
-    if (outgoing !== undefined) outgoing.take(bytes, this.#putStreamed);
-    else if (bytes > 0) this.#reference(body.subarray(item.sentBytes, item.sentBytes + bytes));
+    if (outgoing !== undefined) {
+      outgoing.take(bytes, this.#putStreamed);
+      this.#streams.add(outgoing);
+    } else if (bytes > 0) this.#reference(body.subarray(item.sentBytes, item.sentBytes + bytes));
     item.sentBytes += bytes;
     if (item.creditBytes >= 0) item.creditBytes -= bytes;
     if (isEnd) return "done";
@@ -246,24 +254,6 @@ export class Output<T extends Outgoing> {
   }
 
   readonly #putStreamed = (chunk: Uint8Array): void => this.#put(chunk);
-
-  #head(item: T, exchange: number, isEnd: boolean, sizeBytes: number): Head {
-    const { type } = this.#owner;
-    const hasDeadline = type === FrameType.OPEN && item.deadlineAt !== Infinity;
-    const left = hasDeadline ? Math.max(0, Math.ceil(item.deadlineAt - this.#owner.now())) : -1;
-    const deadlineMs = left > MAX_DEADLINE_MS ? -1 : left;
-    return {
-      type,
-      exchange,
-      isEnd,
-      deadlineMs,
-      sizeBytes,
-      descriptors: item.descriptors.length,
-      isSystem: type === FrameType.OPEN && item.isSystem,
-      windowBytes: type === FrameType.OPEN && item.isStreamed ? FIRST_WINDOW_BYTES : -1,
-      metaBytes: item.metaBytes?.length ?? 0,
-    };
-  }
 
   /** From now on they belong to the write. */
   #takeDescriptors(item: T): void {

@@ -43,6 +43,7 @@ export class PlainOutput {
     if (this.#item === undefined || this.isDone) return;
     const { outgoing } = this.#item;
     while (this.isWritable && this.heldBytes > 0) {
+      outgoing?.release();
       const chunks = outgoing === undefined ? this.#takeRest() : take(this.#item, outgoing);
       this.isWritable = this.#host.write(chunks);
     }

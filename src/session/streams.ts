@@ -3,10 +3,13 @@ import { type IncomingOwner, IncomingStream } from "./incoming-stream.js";
 import type { OutgoingOwner } from "./outgoing-stream.js";
 
 /**
- * What the other side of a stream that is read may have under way. Small messages of the same connection queue up behind it:
- * with more, a large stream is faster and they are slower, see "p99 of small calls" of `npm run bench`.
+ * What the other side of a stream that is read may have under way, where nothing else passes: enough that neither side waits
+ * for the other. Whole messages of the same connection queue up behind it, so while any come a stream has its first window
+ * only; see "p99 of small calls" of `npm run bench`.
  */
-const WINDOW_BYTES = 131_072;
+const WIDE_BYTES: number = FIRST_WINDOW_BYTES + 524_288;
+/** A stream is wide again after so many bytes without a whole message between them. */
+const QUIET_BYTES = 1_048_576;
 /**
  * What all streams of a connection may have under way beyond their first windows. These are each stream's own, whatever the
  * others do, so that none can block another; who reads gets more while there is some.
@@ -29,6 +32,8 @@ export class Streams implements IncomingOwner {
   readonly #writer: Writer;
   readonly #host: Host;
   #poolBytes = POOL_BYTES;
+  /** How many were read since a whole message has come. */
+  #quietBytes = Infinity;
   /** Those that got of the pool, and what is theirs all in all. */
   #targets: Map<IncomingStream, number> | undefined;
 
@@ -56,16 +61,24 @@ export class Streams implements IncomingOwner {
     this.heldBytes += bytes;
   }
 
-  onRead(stream: IncomingStream): void {
+  /** A message has come whole, in one frame. */
+  passed(): void {
+    this.#quietBytes = 0;
+  }
+
+  onRead(stream: IncomingStream, bytes: number): void {
     // Also when nothing is granted: what is held has changed.
     this.#host.requestFlush();
     if (stream.isOver) {
       this.#giveBack(stream);
       return;
     }
+    this.#quietBytes += bytes;
+    const isWide = this.#quietBytes >= QUIET_BYTES;
+    if (!isWide) this.#giveBack(stream);
     const free = (this.#targets?.get(stream) ?? FIRST_WINDOW_BYTES) - stream.windowBytes - stream.unreadBytes;
     if (free < FIRST_WINDOW_BYTES / 2) return;
-    const granted = free + this.#widen(stream);
+    const granted = free + (isWide ? this.#widen(stream) : 0);
     // Few large grants instead of many small ones.
     if (granted * 2 < (this.#targets?.get(stream) ?? FIRST_WINDOW_BYTES)) return;
     stream.windowBytes += granted;
@@ -77,19 +90,19 @@ export class Streams implements IncomingOwner {
     this.#writer.sendStop(stream.exchange);
   }
 
-  /** Of what a stream that is over got of the pool, it keeps what it still takes up. */
+  /** Of what a stream got of the pool, it keeps what it still takes up. */
   #giveBack(stream: IncomingStream): void {
     const target = this.#targets?.get(stream);
     if (target === undefined) return;
-    const kept = Math.max(FIRST_WINDOW_BYTES, stream.unreadBytes);
+    const kept = Math.max(FIRST_WINDOW_BYTES, stream.unreadBytes + (stream.isOver ? 0 : stream.windowBytes));
     if (kept > FIRST_WINDOW_BYTES) this.#targets?.set(stream, kept);
     else this.#targets?.delete(stream);
     this.#poolBytes += target - kept;
   }
 
-  /** It is read: it gets what is customary, as far as there is any. */
+  /** It gets what is customary, as far as there is any. */
   #widen(stream: IncomingStream): number {
-    const more = Math.min(WINDOW_BYTES - FIRST_WINDOW_BYTES, this.#poolBytes);
+    const more = Math.min(WIDE_BYTES - FIRST_WINDOW_BYTES, this.#poolBytes);
     if (more === 0 || this.#targets?.has(stream)) return 0;
     this.#targets ??= new Map();
     this.#targets.set(stream, FIRST_WINDOW_BYTES + more);

@@ -8,7 +8,7 @@ import { answerOf, connectStreams, exchangeOf, incomingOf, readAll, streamServer
 
 const FIRST = 65_536;
 /** What a stream that is read may have under way. */
-const CUSTOMARY = 131_072;
+const CUSTOMARY: number = FIRST + 524_288;
 const POOL = 4_194_304;
 /** So many streams at their customary room use it up. */
 const MANY = POOL / (CUSTOMARY - FIRST);
@@ -63,11 +63,41 @@ test("after that there is a grant for each half of the customary room", () => {
   assert.deepEqual([...grants(pair)], [[1, CUSTOMARY]]);
   fill(pair, 1, CUSTOMARY);
   assert.equal(pair.server.session.heldBytes, CUSTOMARY);
-  stream?.read();
-  assert.deepEqual([...grants(pair)], []);
-  stream?.read();
+  for (let read = 0; read < CUSTOMARY / 2; read += 32_768) {
+    assert.deepEqual([...grants(pair)], []);
+    stream?.read();
+  }
   assert.deepEqual([...grants(pair)], [[1, CUSTOMARY / 2]]);
   assert.equal(stream?.windowBytes, CUSTOMARY / 2);
+});
+
+test("while whole messages pass, a stream has its first window only; after a mebibyte without any it is wide again", () => {
+  const pair = streamServer({ maxInFlight: 1_000 });
+  const [stream] = begin(pair, 1);
+  readAll(stream);
+  assert.deepEqual([...grants(pair)], [[1, CUSTOMARY]]);
+  let last = 1;
+  const pass = () => {
+    last += 2;
+    pair.server.receive(frame(TYPE.OPEN, END, last, "small"));
+  };
+  pass();
+  // What was granted is out of reach: it comes to be read, and little of it is granted anew.
+  fill(pair, 1, CUSTOMARY);
+  readAll(stream);
+  assert.deepEqual([...grants(pair)], [[1, FIRST]]);
+  for (let round = 0; round < 20; round++) {
+    if (round < 4) pass();
+    fill(pair, 1, FIRST);
+    readAll(stream);
+    const bytes = grants(pair).get(1);
+    if (bytes === CUSTOMARY) {
+      assert.equal((round - 2) * FIRST, 1_048_576);
+      return;
+    }
+    assert.equal(bytes, FIRST);
+  }
+  assert.fail("it has not become wide again");
 });
 
 test("a frame that is half there counts as what it takes up", () => {

@@ -277,7 +277,7 @@ export class StreamsModel {
       for (const stream of [request.stream, exchange?.incoming]) {
         if (stream === undefined || this.#isPlain) continue;
         assert.ok(stream.windowBytes >= 0);
-        assert.ok(stream.bufferedBytes + (stream.isOver ? 0 : stream.windowBytes) <= 131_072, "too much room");
+        assert.ok(stream.bufferedBytes + (stream.isOver ? 0 : stream.windowBytes) <= 65_536 + 524_288, "too much room");
       }
     }
   }
