@@ -27,7 +27,9 @@ export async function socketNames(): Promise<readonly Candidate[]> {
 export async function procedureNames(address: string): Promise<readonly Candidate[]> {
   try {
     const { procedures } = await describe(address, { connectTimeoutMs: PATIENCE_MS, timeoutMs: PATIENCE_MS });
-    return procedures.map(({ name, summary, kind }) => [name, summary ?? kind]);
+    // A shell is given them as they are, and they are a stranger's: ours have no other characters.
+    const fitting = procedures.filter(({ name }) => /^[\w.]+$/.test(name));
+    return fitting.map(({ name, summary, kind }) => [name, summary ?? kind]);
   } catch {
     return [];
   }

@@ -56,7 +56,12 @@ export function fromJson(text: string): unknown {
   } catch (error) {
     throw new ValueError(`it is no JSON (${reasonOf(error)})`);
   }
-  return read(parsed);
+  try {
+    return read(parsed);
+  } catch (error) {
+    if (error instanceof RangeError) throw new ValueError("too many values are inside each other");
+    throw error;
+  }
 }
 
 /** The value for `JSON.stringify`. */

@@ -1,4 +1,4 @@
-import { Invalid } from "./faults.js";
+import { Invalid, type Unsuited } from "./faults.js";
 import { issuesText, plainIssues, type SchemaResult, type Validate } from "./schema.js";
 
 function outcome(
@@ -6,10 +6,11 @@ function outcome(
   what: string,
   procedure: string,
   result: SchemaResult<unknown>,
+  Fault: typeof Invalid | typeof Unsuited,
 ): unknown {
   if (result.issues === undefined) return result.value;
   const issues = plainIssues(result.issues);
-  throw new Invalid(code, issues, `Cannot call ${procedure}: the ${what} is not valid: ${issuesText(issues)}`);
+  throw new Fault(code, issues, `Cannot call ${procedure}: the ${what} is not valid: ${issuesText(issues)}`);
 }
 
 /**
@@ -24,9 +25,10 @@ export function check(
   code: "INVALID_INPUT" | "INVALID_OUTPUT",
   what: string,
   procedure: string,
+  Fault: typeof Invalid | typeof Unsuited = Invalid,
 ): unknown {
   if (validate === undefined) return value;
   const result = validate(value);
-  if (!(result instanceof Promise)) return outcome(code, what, procedure, result);
-  return result.then((settled) => outcome(code, what, procedure, settled));
+  if (!(result instanceof Promise)) return outcome(code, what, procedure, result, Fault);
+  return result.then((settled) => outcome(code, what, procedure, settled, Fault));
 }

@@ -1,5 +1,6 @@
 import type { EarshotError } from "../errors.js";
 import type { Inflow } from "../peer/flow.js";
+import { Pieces } from "../peer/pieces.js";
 import { type FailureName, isFailureName } from "../wire/failure.js";
 import { Refusal } from "./faults.js";
 import { callBytes } from "./format.js";
@@ -17,8 +18,7 @@ export interface Uncollected {
  */
 export async function collectCall(inflow: Inflow, service: Service): Promise<Buffer | Uncollected> {
   const { held, maxMessageBytes } = service;
-  let pieces: Buffer[] = [];
-  let bytes = 0;
+  const pieces = new Pieces();
   let needed = 0;
   try {
     for (;;) {
@@ -28,26 +28,21 @@ export async function collectCall(inflow: Inflow, service: Service): Promise<Buf
         await inflow.readable();
         continue;
       }
-      pieces.push(piece);
-      bytes += piece.length;
+      pieces.add(piece);
       held.add(piece.length);
-      if (bytes >= needed) {
-        const source = Buffer.concat(pieces, bytes);
-        pieces = [source];
-        needed = callBytes(source);
-      }
-      const size = needed === Infinity ? bytes : Math.max(bytes, needed);
+      if (pieces.length >= needed) needed = callBytes(pieces.join());
+      const size = needed === Infinity ? pieces.length : Math.max(pieces.length, needed);
       if (size > maxMessageBytes) {
         return { code: "MESSAGE_TOO_LARGE", text: `the limit is ${maxMessageBytes} bytes (maxMessageBytes)` };
       }
-      if (needed <= bytes) break;
+      if (needed <= pieces.length) break;
     }
-    return Buffer.concat(pieces, bytes);
+    return pieces.join();
   } catch (error) {
     const { code, message } = error as EarshotError;
     return { code: isFailureName(code) ? code : "CONNECTION_CLOSED", text: message };
   } finally {
-    held.add(-bytes);
+    held.add(-pieces.length);
   }
 }
 

@@ -95,7 +95,9 @@ function describeSchema(schema: unknown, side: Side, toJsonSchema: ToJsonSchema 
   if (schema === undefined) return undefined;
   try {
     const own = (schema as Converters)["~standard"]?.jsonSchema?.[side]({ target: "draft-2020-12" });
-    return own ?? toJsonSchema?.(schema as never);
+    const described = own ?? toJsonSchema?.(schema as never);
+    // What has no JSON, as a default that is a BigInt, is found here and not when somebody asks.
+    return described === undefined ? undefined : (JSON.parse(JSON.stringify(described)) as JsonSchema);
   } catch {
     // Not all that can be checked can be described.
     return undefined;

@@ -19,6 +19,13 @@ export class Invalid extends EarshotError {
   }
 }
 
+/** The same of what another server has answered to a handler: who has called the handler hears nothing of it. */
+export class Unsuited extends EarshotError {
+  constructor(code: "INVALID_INPUT" | "INVALID_OUTPUT", issues: readonly Issue[], text: string) {
+    super(code, text, { op: "call", issues });
+  }
+}
+
 /** The caller is not let in, or what it sends has no place. It hears so. */
 export class Refusal extends EarshotError {
   readonly failure: "PEER_REFUSED" | "MESSAGE_TOO_LARGE" | "OVERLOADED";

@@ -32,7 +32,8 @@ export class ItemWriter {
     try {
       this.#codec.encode(item);
     } catch (error) {
-      writer.back(mark);
+      if (mark === 0) writer.drop();
+      else writer.back(mark);
       throw error;
     }
     writer.setUint32(mark, writer.mark() - mark - 4);

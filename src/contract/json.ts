@@ -1,6 +1,7 @@
 import { type Codec, CodecError } from "./codec.js";
 import { readJson } from "./json-reader.js";
 import { isReservedKey, MAX_DEPTH } from "./limits.js";
+import { isOpaque, kindOf } from "./opaque.js";
 import type { Writer } from "./writer.js";
 
 /**
@@ -43,9 +44,10 @@ function plainObject(value: object, depth: number): unknown {
   if (Array.isArray(value)) return Array.from(value, (item) => toPlain(item, depth + 1));
   const isBinary = ArrayBuffer.isView(value) || value instanceof ArrayBuffer;
   if (isBinary || value instanceof Map || value instanceof Set || value instanceof RegExp || value instanceof Promise) {
-    throw refused(`a ${Object.prototype.toString.call(value).slice(8, -1)}`);
+    throw refused(`a ${kindOf(value)}`);
   }
   if ("toJSON" in value && typeof value.toJSON === "function") return toPlain(value.toJSON(), depth + 1);
+  if (isOpaque(value)) throw refused(`a ${kindOf(value)}`);
   if (value instanceof Error) return { name: value.name, message: value.message };
   const plain: Record<string, unknown> = {};
   for (const [key, member] of Object.entries(value)) {

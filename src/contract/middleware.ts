@@ -61,11 +61,15 @@ export async function runInside(
       return {};
     }
     let isNext = false;
-    const next = async (added?: object) => {
-      if (isNext) throw new EarshotError("INVALID_ARGUMENT", "Cannot go on: a middleware has called next twice");
+    const next = (added?: object) => {
+      const twice = "Cannot go on: a middleware has called next twice";
+      if (isNext) return Promise.reject(new EarshotError("INVALID_ARGUMENT", twice));
       isNext = true;
       if (added !== undefined) add(added);
-      return await step(index + 1);
+      const going = step(index + 1);
+      // A middleware that does not wait keeps what is thrown to itself; the process is not to end for that.
+      going.catch(() => {});
+      return going;
     };
     return await current(call, next);
   };

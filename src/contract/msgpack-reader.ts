@@ -1,5 +1,6 @@
 import { CodecError } from "./codec.js";
 import { KeyCache } from "./key-cache.js";
+import { KeyTime } from "./key-time.js";
 import { isReservedKey, MAX_DEPTH, MAX_VALUES } from "./limits.js";
 import { Extension } from "./msgpack-format.js";
 import { readBigint, readError, readText, readTimestamp, readTyped } from "./msgpack-values.js";
@@ -7,6 +8,7 @@ import { readBigint, readError, readText, readTimestamp, readTyped } from "./msg
 /** MessagePack to values. Everything is checked before anything is allocated for it. */
 export class MessagePackReader {
   readonly #keys = new KeyCache();
+  readonly #keyTime = new KeyTime();
   #source: Buffer = Buffer.alloc(0);
   #at = 0;
   #end = 0;
@@ -19,6 +21,7 @@ export class MessagePackReader {
     this.#at = start;
     this.#end = end;
     this.#left = MAX_VALUES;
+    this.#keyTime.reset();
     const value = this.#value(0);
     if (this.#at !== end) throw new CodecError(`${end - this.#at} bytes behind the end of the value`);
     return value;
@@ -197,6 +200,7 @@ export class MessagePackReader {
     while (this.#at < this.#end) {
       this.#enter(2, depth - 1);
       const key = this.#value(depth);
+      this.#keyTime.add();
       map.set(key, this.#value(depth));
     }
     return map;
@@ -206,7 +210,9 @@ export class MessagePackReader {
     const set = new Set<unknown>();
     while (this.#at < this.#end) {
       this.#enter(1, depth - 1);
-      set.add(this.#value(depth));
+      const item = this.#value(depth);
+      this.#keyTime.add();
+      set.add(item);
     }
     return set;
   }

@@ -2,6 +2,7 @@ import { CodecError } from "./codec.js";
 import { isReservedKey, MAX_DEPTH } from "./limits.js";
 import { ARRAY_BUFFER, DATA_VIEW, Extension, TYPED_ARRAYS } from "./msgpack-format.js";
 import { bigintBytes, errorFields } from "./msgpack-values.js";
+import { isOpaque, kindOf } from "./opaque.js";
 import { writeUtf8 } from "./utf8.js";
 import type { Writer } from "./writer.js";
 
@@ -186,7 +187,7 @@ export class MessagePackWriter {
     else if (value instanceof Date) this.#date(value.getTime());
     else if (value instanceof Map) this.#nested(Extension.MAP, () => this.#entries(value, depth));
     else if (value instanceof Set) this.#nested(Extension.SET, () => this.#items(value, depth));
-    else if (value instanceof Error) this.#nested(Extension.ERROR, () => this.#properties(errorFields(value), depth));
+    else if (value instanceof Error) this.#nested(Extension.ERROR, () => this.#object(errorFields(value), depth + 1));
     else if (ArrayBuffer.isView(value)) this.#memory(value);
     else if (value instanceof ArrayBuffer) this.#typed(ARRAY_BUFFER, new Uint8Array(value));
     else this.#instance(value, depth);
@@ -215,6 +216,7 @@ export class MessagePackWriter {
     if (value instanceof Promise) throw new CodecError("a Promise cannot be sent (is an `await` missing?)");
     if (value instanceof RegExp) throw new CodecError("a RegExp cannot be sent");
     if ("toJSON" in value && typeof value.toJSON === "function") this.#value(value.toJSON(), depth + 1);
+    else if (isOpaque(value)) throw new CodecError(`a ${kindOf(value)} cannot be sent`);
     else this.#properties(value, depth);
   }
 

@@ -34,6 +34,7 @@ export class Pump {
 
   /** Resolves when all items are written, or it is stopped; rejects with what the iterable threw, or cannot be sent. */
   run(): Promise<void> {
+    if (this.#state !== "running") return Promise.resolve();
     return new Promise((resolve, reject) => {
       this.#onStop = resolve;
       this.#loop().then(resolve, reject);
@@ -46,6 +47,10 @@ export class Pump {
     this.#state = "stopped";
     this.#onStop();
     void this.#leave();
+  }
+
+  get #isOver(): boolean {
+    return this.#state !== "running";
   }
 
   async #loop(): Promise<void> {
@@ -64,6 +69,7 @@ export class Pump {
         return;
       }
       await this.#write(step.value);
+      if (this.#isOver) return;
     }
   }
 

@@ -2,7 +2,7 @@ import { type EarshotError, failure, type Issue } from "../errors.js";
 import { decodeFailureCode } from "../wire/failure.js";
 import { check } from "./check.js";
 import { type Codec, CodecError } from "./codec.js";
-import type { Invalid } from "./faults.js";
+import { type Invalid, Unsuited } from "./faults.js";
 import { Status } from "./format.js";
 import type { Plan } from "./plan.js";
 import { issuesText } from "./schema.js";
@@ -16,7 +16,7 @@ export function readReply(plan: Plan, codec: Codec, source: Buffer, start: numbe
     switch (status) {
       case Status.OK: {
         const output = from === end ? undefined : codec.decode(source, from, end);
-        return check(plan.checks?.output, output, "INVALID_OUTPUT", "output", plan.name);
+        return check(plan.checks?.output, output, "INVALID_OUTPUT", "output", plan.name, Unsuited);
       }
       case Status.DECLARED:
         return declared(plan, codec, source, from, end);
@@ -42,7 +42,7 @@ export function readItem(plan: Plan, codec: Codec, source: Buffer, start: number
   } catch (error) {
     throw error instanceof CodecError ? unreadable(plan, error.message) : error;
   }
-  return check(plan.checks?.yields, item, "INVALID_OUTPUT", "item", plan.name);
+  return check(plan.checks?.yields, item, "INVALID_OUTPUT", "item", plan.name, Unsuited);
 }
 
 function unreadable(plan: Plan, message: string): Invalid {
@@ -74,7 +74,7 @@ function declared(plan: Plan, codec: Codec, source: Buffer, start: number, end: 
     const details = { procedure: plan.name, remoteCode: name, data: checked };
     throw failure("PROCEDURE_FAILED", "call", origin.address, `${name}, an error that its contract declares`, details);
   };
-  const checked = check(checks?.errors.get(name), data, "INVALID_OUTPUT", `data of ${name}`, plan.name);
+  const checked = check(checks?.errors.get(name), data, "INVALID_OUTPUT", `data of ${name}`, plan.name, Unsuited);
   return checked instanceof Promise ? checked.then(fail) : fail(checked);
 }
 

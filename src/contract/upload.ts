@@ -1,4 +1,6 @@
+import { EarshotError } from "../errors.js";
 import type { Inflow } from "../peer/flow.js";
+import { Pieces } from "../peer/pieces.js";
 import type { Caller } from "./caller.js";
 import type { Plan } from "./plan.js";
 import { readReply } from "./reply.js";
@@ -19,23 +21,28 @@ export async function upload(
   let sending: Sending | undefined;
   try {
     sending = new Sending(caller, plan, items, pending);
-    const reply = await collect(pending.reader);
+    const reply = await collect(pending.reader, caller.maxMessageBytes);
     return await readReply(plan, caller.codec, reply, 0, reply.length);
   } catch (error) {
-    if (sending === undefined) pending.breakOff("the caller has nothing to stream");
+    pending.breakOff(
+      sending === undefined ? "the caller has nothing to stream" : "the caller reads no more of the reply",
+    );
     throw sending?.error ?? error;
   } finally {
     sending?.stop();
   }
 }
 
-/** All of it. The server sends no more than what this side takes. */
-async function collect(inflow: Inflow): Promise<Buffer> {
-  const pieces: Buffer[] = [];
+/** All of it. A reply that is a stream nobody has measured before. @throws EarshotError `MESSAGE_TOO_LARGE` */
+async function collect(inflow: Inflow, maxBytes: number): Promise<Buffer> {
+  const pieces = new Pieces();
   for (;;) {
     const piece = inflow.read();
-    if (piece !== undefined) pieces.push(piece);
-    else if (inflow.isEnded) return pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces);
+    if (piece !== undefined) pieces.add(piece);
+    else if (inflow.isEnded) return pieces.join();
     else await inflow.readable();
+    if (pieces.length <= maxBytes) continue;
+    const fact = `Cannot read the reply: it has more than ${maxBytes} bytes (maxMessageBytes)`;
+    throw new EarshotError("MESSAGE_TOO_LARGE", fact, { op: "call" });
   }
 }

@@ -1,5 +1,6 @@
 import type { EarshotError } from "../errors.js";
 import type { Inflow, Writer } from "./flow.js";
+import { describe } from "./reply.js";
 
 /**
  * Both directions of an exchange as web streams, for protocols that bring their own framing. Closing `writable` ends this
@@ -71,8 +72,15 @@ function toWritable(outgoing: Writer, onOver: (error?: EarshotError) => void): W
       };
     },
     async write(chunk) {
-      // A copy: a writer may use its buffer again when this resolves.
-      if (!outgoing.write(Buffer.from(chunk))) await outgoing.ready();
+      if (chunk instanceof Uint8Array) {
+        // A copy: a writer may use its buffer again when this resolves.
+        if (!outgoing.copy(chunk)) await outgoing.ready();
+        return;
+      }
+      // The stream has no more use of itself, and would not say so.
+      const error = new TypeError(`Cannot send this: a chunk is a Uint8Array, this is ${describe(chunk)}`);
+      outgoing.reset("CANCELLED", error.message, "", error);
+      throw error;
     },
     close() {
       outgoing.end();

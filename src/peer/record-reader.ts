@@ -1,5 +1,6 @@
 import { EarshotError } from "../errors.js";
 import type { Inflow } from "./flow.js";
+import { Pieces } from "./pieces.js";
 
 /** Added to the length of the record that ends a direction. */
 export const LAST_RECORD = 0x8000_0000;
@@ -27,8 +28,7 @@ export class RecordReader {
   /** The end of what was read of `source`. */
   #at = 0;
   /** Pieces of a record that is longer than what came at once. */
-  #pieces: Buffer[] = [];
-  #pieceBytes = 0;
+  readonly #pieces = new Pieces();
 
   /** @param rest what has come of it already */
   constructor(inflow: Inflow, limits: RecordLimits, rest?: Buffer) {
@@ -49,12 +49,12 @@ export class RecordReader {
 
   /** True when all was read and no more comes. */
   get isEnded(): boolean {
-    return this.#in.isEnded && this.#rest === 0 && this.#pieceBytes === 0;
+    return this.#in.isEnded && this.#rest === 0 && this.#pieces.length === 0;
   }
 
   /** True when it ended in the middle of a record. */
   get isCutShort(): boolean {
-    return this.#in.isEnded && this.#rest + this.#pieceBytes > 0;
+    return this.#in.isEnded && this.#rest + this.#pieces.length > 0;
   }
 
   /** Resolves when `next` is worth asking again. @throws EarshotError why nothing more comes */
@@ -105,43 +105,37 @@ export class RecordReader {
 
   /** Puts what came behind what is left, and copies no byte of a long record more than twice. */
   #append(chunk: Buffer): void {
-    if (this.#rest === 0 && this.#pieceBytes === 0) {
+    if (this.#rest === 0 && this.#pieces.length === 0) {
       this.source = chunk;
       this.#at = 0;
       return;
     }
-    if (this.#pieceBytes === 0) {
+    if (this.#pieces.length === 0) {
       this.#hold(this.source.subarray(this.#at));
       this.source = Buffer.alloc(0);
       this.#at = 0;
     }
     this.#hold(chunk);
-    if (this.#pieceBytes < this.#neededBytes()) return;
-    this.source = Buffer.concat(this.#pieces, this.#pieceBytes);
+    if (this.#pieces.length < this.#neededBytes()) return;
+    this.source = this.#pieces.join();
     this.#forget();
   }
 
   /** @throws EarshotError `OVERLOADED` */
   #hold(piece: Buffer): void {
-    this.#pieces.push(piece);
-    this.#pieceBytes += piece.length;
+    this.#pieces.add(piece);
     this.#limits.held?.add(piece.length);
   }
 
   #forget(): void {
-    this.#limits.held?.add(-this.#pieceBytes);
-    this.#pieces = [];
-    this.#pieceBytes = 0;
+    this.#limits.held?.add(-this.#pieces.length);
+    this.#pieces.clear();
   }
 
   /** What the pieces must have before there is a record in them. */
   #neededBytes(): number {
-    const [first] = this.#pieces;
-    if (first === undefined || this.#pieceBytes < PREFIX_BYTES) return PREFIX_BYTES;
-    if (first.length < PREFIX_BYTES) {
-      this.#pieces = [Buffer.concat(this.#pieces, this.#pieceBytes)];
-      return this.#neededBytes();
-    }
-    return PREFIX_BYTES + this.#lengthAt(first, 0);
+    const { first, length } = this.#pieces;
+    if (first === undefined || length < PREFIX_BYTES) return PREFIX_BYTES;
+    return PREFIX_BYTES + this.#lengthAt(first.length < PREFIX_BYTES ? this.#pieces.join() : first, 0);
   }
 }

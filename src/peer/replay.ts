@@ -13,6 +13,8 @@ export interface ReplayLimits {
 interface Kept extends Pick<Publication, "topic" | "order" | "costBytes"> {
   readonly bytes: Buffer;
   isKept: boolean;
+  /** What those who subscribe later share, so that it counts once however many they are. */
+  shared?: Publication;
 }
 
 /** So many that are not kept any more may still have a place. */
@@ -62,7 +64,11 @@ export class Replay {
       if (matches(tokens, tokensOf(topic))) for (const publication of kept.last(messages)) found.push(publication);
     }
     found.sort((a, b) => a.order - b.order);
-    return found.map(({ topic, order, bytes }) => new Publication(topic, order, bytes));
+    return found.map((kept) => {
+      // One that was let go is of no use any more.
+      if (kept.shared?.bytes === undefined) kept.shared = new Publication(kept.topic, kept.order, kept.bytes);
+      return kept.shared;
+    });
   }
 
   clear(): void {

@@ -2,6 +2,7 @@ import { EarshotError } from "../errors.js";
 import { type Descriptor, Message } from "../message.js";
 import { type Duplex, toDuplex } from "./duplex.js";
 import type { Inflow, Reader, Writer } from "./flow.js";
+import { Pieces } from "./pieces.js";
 
 /** The largest message that `collect` puts together where nothing is said. */
 const DEFAULT_COLLECT_BYTES = 67_108_864;
@@ -78,21 +79,18 @@ export class StreamedMessage implements Disposable {
     const origin = this.#take();
     // Most messages are there whole, in one piece.
     const first = this.#isLeft ? undefined : origin.reader.read();
-    const chunks: Buffer[] = first === undefined ? [] : [first];
-    let length = first?.length ?? 0;
+    const pieces = new Pieces();
+    if (first !== undefined) pieces.add(first);
     const isWhole = !this.#isLeft && origin.reader.isEnded;
-    for await (const chunk of isWhole || length > maxBytes ? [] : this.#read(origin)) {
-      length += chunk.length;
-      if (length > maxBytes) break;
-      chunks.push(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length));
+    for await (const chunk of isWhole || pieces.length > maxBytes ? [] : this.#read(origin)) {
+      pieces.add(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length));
+      if (pieces.length > maxBytes) break;
     }
-    if (length > maxBytes) {
+    if (pieces.length > maxBytes) {
       if (!origin.reader.isEnded) origin.leave();
       throw new EarshotError("MESSAGE_TOO_LARGE", `Cannot collect the message: it has more than ${maxBytes} bytes`);
     }
-    const [only] = chunks;
-    const whole = chunks.length === 1 && only !== undefined ? only : Buffer.concat(chunks, length);
-    return Message.withDescriptors(new Message(whole, 0, length), this.descriptors);
+    return Message.withDescriptors(new Message(pieces.join(), 0, pieces.length), this.descriptors);
   }
 
   /**

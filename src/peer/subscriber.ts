@@ -148,7 +148,8 @@ export class Subscriber {
     while (this.#state === "writable") {
       const bytes = this.#next();
       if (bytes === undefined) {
-        if (this.#isEnding) this.#finish();
+        // What was lost meanwhile may have ended it.
+        if (this.#isEnding && this.#state === "writable") this.#finish();
         return;
       }
       if (!this.#out.write(bytes)) this.#waitForRoom();

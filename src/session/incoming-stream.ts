@@ -189,7 +189,9 @@ export class IncomingStream {
 
   #closeTail(): void {
     if (this.#tail === undefined) return;
-    this.#chunks.push(this.#tail.subarray(0, this.#tailBytes));
+    const used = this.#tail.subarray(0, this.#tailBytes);
+    // Who keeps a few bytes is not to keep all of the memory with them.
+    this.#chunks.push(2 * used.length < this.#tail.length ? Buffer.from(used) : used);
     this.#tail = undefined;
     this.#tailBytes = 0;
   }

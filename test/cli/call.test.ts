@@ -189,6 +189,7 @@ for (const [args, message] of [
     /^Cannot use "\{city:1\}" as the input of forecast: it is no JSON .*; it takes \{ city: string \}\./,
   ],
   [["forecast", '{"$date":"x"}'], /the input of forecast: \{"\$date":"x"\} is no value: it takes a time such as/],
+  [["forecast", `${"[".repeat(60_000)}${"]".repeat(60_000)}`], /is no value|too many values are inside each other/],
   [["forecast", "-5"], /^there is no option "-5"; an input that begins with - goes after --\./],
   [["admin.users.list", "1"], /^admin\.users\.list takes no input\./],
   [["chat", "hello"], /^chat takes no input; its items come on standard input, one a line\./],

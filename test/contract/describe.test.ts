@@ -40,6 +40,14 @@ test("schemas without a converter of their own are described by the one that is 
   assert.deepEqual(Object.keys((watch?.yields?.properties ?? {}) as object), ["celsius"]);
 });
 
+test("a description that has no JSON is left out, and the server goes on", async (t) => {
+  const server = await serving(t, weather, unused, { toJsonSchema: () => ({ default: 5n }) });
+  for (let round = 0; round < 2; round++) {
+    const { procedures } = await describe(server.address);
+    assert.equal("input" in (procedures.find(({ name }) => name === "watch") ?? {}), false);
+  }
+});
+
 test("a program without the contract calls by name, and is told what is there", async (t) => {
   const server = await serving(t, weather, {
     ...unused,

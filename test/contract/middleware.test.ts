@@ -49,6 +49,34 @@ test("middleware refuses callers by their credentials, and they hear why", async
   assert.equal(logger.at().length, 0);
 });
 
+test("middleware that does not wait for the call keeps what is thrown to itself, and the server goes on", async (t) => {
+  const hasty = middleware(async (_call, next) => {
+    void next();
+    throw new Error("no time");
+  });
+  const logger = new MemoryLogger();
+  const failing = { users: { list: () => Promise.reject(new Error("late")) } };
+  const server = await serving(t, weather, { ...unused, admin: failing }, { middleware: [hasty], logger });
+  const api = await calling(t, server, weather);
+  assert.equal((await rejection(api.admin.users.list())).code, "HANDLER_FAILED");
+  assert.equal((await rejection(api.admin.users.list())).code, "HANDLER_FAILED");
+});
+
+test("what is wrong with another server's reply is not told to who called the handler", async (t) => {
+  const inner = await serving(
+    t,
+    weather,
+    { ...unused, forecast: () => ({ celsius: "hot" }) as never },
+    { validate: false },
+  );
+  const innerApi = await calling(t, inner, weather);
+  const outer = await serving(t, weather, { ...unused, forecast: (input) => innerApi.forecast(input) });
+  const api = await calling(t, outer, weather);
+  assert.equal((await rejection(innerApi.forecast({ city: "Riga" }))).code, "INVALID_OUTPUT");
+  const error = await rejection(api.forecast({ city: "Riga" }));
+  assert.deepEqual([error.code, error.issues, /celsius/.test(error.message)], ["HANDLER_FAILED", undefined, false]);
+});
+
 test("middleware sees what the handler throws, and may throw instead", async (t) => {
   const caught: unknown[] = [];
   const watchful = middleware(async (_call, next) => {

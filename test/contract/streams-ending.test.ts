@@ -97,6 +97,14 @@ test("a server is free of calls that their callers have left, and closes at once
   await server.close({ graceMs: 20_000 });
 });
 
+test("a reply over the caller's limit is refused, also where it is a stream's", async (t) => {
+  const texts = contract("texts", "1.0.0", { join: procedure({ accepts: type<string>(), output: type<string>() }) });
+  const server = await serving(t, texts, { join: async (parts) => (await all(parts)).join("").repeat(2_000) });
+  const api = await calling(t, server, texts, { maxMessageBytes: 10_000 });
+  assert.equal((await rejection(api.join(["a", "long", "text"]))).code, "MESSAGE_TOO_LARGE");
+  assert.equal((await api.join(["a", "b"])).length, 4_000);
+});
+
 test("an item over the server's limit is refused as such", async (t) => {
   const sizes = contract("sizes", "1.0.0", { sum: procedure({ accepts: type<string>(), output: type<number>() }) });
   const handlers = { sum: async (texts: AsyncIterable<string>) => (await all(texts)).join("").length };

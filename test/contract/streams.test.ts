@@ -196,6 +196,19 @@ test("items are checked where inputs and outputs are", async (t) => {
   }
 });
 
+test("an item of the server's that cannot be sent ends its call, first or later, and nothing else", async (t) => {
+  const anything = contract("anything", "1.0.0", {
+    watch: procedure({ input: type<number>(), yields: type<unknown>() }),
+  });
+  const server = await serving(t, anything, { watch: (before) => [...Array(before).fill("fine"), new Uint8Array(3)] });
+  const api = await calling(t, server, anything, { codec: "json" });
+  for (const before of [0, 1, 3]) {
+    const stream = api.watch(before);
+    for (let item = 0; item < before; item++) assert.equal((await stream.next()).value, "fine");
+    assert.equal((await rejection(stream.next())).code, "INVALID_OUTPUT");
+  }
+});
+
 test("items that fail or cannot be sent reject the call, and break off the handler's loop", async (t) => {
   const [started, broken] = [later(), later<unknown>()];
   const server = await serving(t, weather, {

@@ -37,6 +37,7 @@ class Bench {
     options: Partial<SubscriberOptions> = {},
     replayed: readonly Publication[] = [],
     backlog = new Backlog(1e9),
+    onOver = () => {},
   ) {
     this.backlog = backlog;
     this.stream.attach({ wake() {}, onQueued() {} });
@@ -51,7 +52,7 @@ class Bench {
     };
     const all = { slow: "drop", maxMessages: 10, maxBytes: 1e9, maxWaitMs: 0, ...options } as const;
     const parts = { backlog, time: this.time };
-    this.subscriber = new Subscriber(exchange, this.out, all, parts, () => {});
+    this.subscriber = new Subscriber(exchange, this.out, all, parts, onOver);
     this.subscriber.begin(replayed);
     const inflow: Inflow = {
       read: () => this.#pieces.shift(),
@@ -186,46 +187,25 @@ test("what waits for all subscribers is bounded, each message counted once, and 
   assert.equal(backlog.heldBytes, 0);
 });
 
+test("a subscriber whose message was let go while the server closes is told so, and counted once", async () => {
+  const backlog = new Backlog(2_000);
+  let ends = 0;
+  const bench = new Bench({ slow: "disconnect" }, [], backlog, () => ends++);
+  bench.subscriber.offer(publication(1, UNDER_WAY_BYTES));
+  bench.subscriber.offer(publication(2, 10));
+  bench.subscriber.end();
+  backlog.hold(publication(3, 1_900));
+  await bench.readOn();
+  assert.match(bench.state, /^OVERLOADED .*too much memory/);
+  assert.equal(ends, 1);
+});
+
 test("a large message leaves in pieces, and is one that is received", async () => {
   const bench = new Bench();
   bench.subscriber.offer(publication(1, 1_000_000));
   assert.ok(bench.stream.queuedBytes < 100_000);
   await bench.readOn();
   assert.deepEqual(bench.received, [1]);
-});
-
-test("the last messages of each topic are kept, as many as there is memory for", () => {
-  const publish = (topic: string, order: number) =>
-    new Publication(topic, order, encodeMessage(topicHead(topic), "x", 1, true));
-  const one = publish("a", 0).costBytes;
-  const property = fc.property(
-    fc.array(fc.constantFrom("a", "b", "c", "d"), { maxLength: 300 }),
-    fc.integer({ min: 1, max: 5 }),
-    fc.integer({ min: 1, max: 12 }),
-    (topics, messages, places) => {
-      const replay = new Replay({ messages, maxBytes: places * one });
-      for (const [index, topic] of topics.entries()) {
-        replay.add(publish(topic, index));
-        assert.ok(replay.heldBytes <= places * one);
-      }
-      const last = topics
-        .map((topic, index) => ({ topic, index }))
-        .filter(({ topic, index }) => topics.slice(index + 1).filter((other) => other === topic).length < messages);
-      const found = replay.find(">", messages).map(({ order }) => order);
-      // Those that had to go were the oldest at that time, so what is left has the newest.
-      assert.deepEqual(
-        found,
-        [...found].sort((a, b) => a - b),
-      );
-      for (const order of found) assert.ok(last.some(({ index }) => index === order));
-      if (last.length <= places && new Set(topics).size * messages <= places) assert.equal(found.length, last.length);
-      assert.deepEqual(
-        replay.find("b", 1).map(({ order }) => order),
-        found.filter((order) => topics[order] === "b").slice(-1),
-      );
-    },
-  );
-  fc.assert(property, { numRuns: 300 });
 });
 
 test("who begins with earlier messages is told which they are, and how many had no place", async () => {

@@ -45,6 +45,25 @@ test("collect puts a message together, up to its limit", async (t) => {
   assert.equal(error.code, "MESSAGE_TOO_LARGE");
 });
 
+test("what is no chunk of bytes breaks off the exchange, and says so", async (t) => {
+  const [begun, broken] = [new Gate(), new Gate()];
+  const server = await serveStreams(t, async (message) => {
+    const reader = message.accept().readable.getReader();
+    await reader.read();
+    begun.open();
+    await rejection(reader.read());
+    broken.open();
+  });
+  const client = await connect(t, server);
+  const { writable, closed } = client.open();
+  const writer = writable.getWriter();
+  await writer.write(Buffer.from("hello"));
+  await begun.opened;
+  await assert.rejects(writer.write("text" as never), /a chunk is a Uint8Array, this is text/);
+  assert.equal((await closed)?.code, "CANCELLED");
+  await broken.opened;
+});
+
 test("a handler that accepts both directions ends them when it settles", async (t) => {
   const server = await serveStreams(t, async (message) => {
     const { readable, writable } = message.accept();

@@ -27,6 +27,17 @@ test("65,536 frames of one byte that nobody reads cost little more than their by
   assert.deepEqual(Buffer.concat(chunks), bytes);
 });
 
+test("a reader that keeps the few bytes of each read keeps no more memory than a few times theirs", () => {
+  const stream = new IncomingStream(OWNER, 1, Infinity, undefined);
+  const kept = new Map<ArrayBufferLike, number>();
+  for (let read = 0; read < 1_000; read++) {
+    for (const byte of [1, 2]) stream.receive(Buffer.of(byte), 0, 1, 0);
+    for (const { buffer } of chunksOf(stream)) kept.set(buffer, buffer.byteLength);
+  }
+  const bytes = [...kept.values()].reduce((sum, size) => sum + size, 0);
+  assert.ok(bytes <= 100_000, `${bytes} bytes are kept for 2,000`);
+});
+
 test("nor do they when each is cut in two", () => {
   const { server } = streamServer();
   const bytes = pattern(4_000);
