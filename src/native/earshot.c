@@ -67,6 +67,8 @@
 #define LOOK 8
 #define OVER 16
 #define MAX_ARGS 4
+/* How many bytes of memory are asked for with one call. */
+#define ALLOCATED_AT_ONCE 1048576
 /* `binding.ts` takes no other: to be raised there, too, with whatever it declares. */
 #ifndef ADDON_VERSION
 #define ADDON_VERSION 1
@@ -428,6 +430,8 @@ static int receive(struct instance *instance, struct handle *handle, struct iove
   *error = count < 0 && errno != EAGAIN ? errno : 0;
   if (count < 0) return WOULD_BLOCK;
   if (message.msg_controllen > 0 || (message.msg_flags & MSG_CTRUNC) != 0) *error = take_received(instance, &message);
+  /* Bytes without the descriptors that came with them must not pass for all that was sent. */
+  if (*error != 0) return WOULD_BLOCK;
   /* An empty datagram, or no room for bytes: the answer could not be told from others. */
   if (count == 0) close_received(instance);
   return instance->received_count > 0 ? WOULD_BLOCK - (int)count : (int)count;
@@ -994,8 +998,10 @@ static napi_value make_memory(napi_env env, napi_callback_info info) {
   if (descriptor < 0 && errno == EINVAL) descriptor = memfd_create("earshot", MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (descriptor < 0) return throw_system(env, "memfd_create", errno);
   int status = ftruncate(descriptor, bytes);
-  if (status == 0) {
-    do status = fallocate(descriptor, 0, 0, bytes);
+  /* A signal undoes all of a call: in pieces, something is done between two that come again and again. */
+  for (int from = 0; status == 0 && from < bytes; from += ALLOCATED_AT_ONCE) {
+    int count = bytes - from < ALLOCATED_AT_ONCE ? bytes - from : ALLOCATED_AT_ONCE;
+    do status = fallocate(descriptor, 0, from, count);
     while (status < 0 && errno == EINTR);
   }
   if (status < 0) {

@@ -1,3 +1,4 @@
+import { systemFact } from "../errors.js";
 import type { LaneHost } from "../session/framed-options.js";
 import type { Rings } from "../transport/rings.js";
 import type { SharedTransport } from "../transport/shared.js";
@@ -159,35 +160,40 @@ export class Lane implements LaneHost {
     const { rings, ringBytes, space, logger } = this.#setup;
     this.#reads = 0;
     this.#bytes = 0;
-    if (!rings.isSameUser(this.#owner.transport)) this.#state = { name: "never" };
-    else if (space.take(linkBytes(ringBytes))) {
-      try {
+    // While there is no space this is asked again and again; whose the connection is costs a handful of system calls.
+    if (!space.take(linkBytes(ringBytes))) return;
+    try {
+      if (rings.isSameUser(this.#owner.transport)) {
         const { link, descriptors } = rings.make(ringBytes);
         this.#state = { name: "offered", link };
         session.sendLane?.({ step: LaneStep.OFFER, ringBytes }, descriptors);
-      } catch (error) {
-        space.give(linkBytes(ringBytes));
-        this.#state = { name: "never" };
-        logger.debug({ error }, "no shared memory for a connection, which stays with its socket");
+        return;
       }
+    } catch (error) {
+      logger.debug({ error }, "no shared memory for a connection, which stays with its socket");
     }
+    space.give(linkBytes(ringBytes));
+    this.#state = { name: "never" };
   }
 
   /** The server has rings. */
   #take(ringBytes: number, descriptors: readonly number[]): LaneStep {
     const { rings, logger } = this.#setup;
     const { transport: socket } = this.#owner;
+    let link: Link | undefined;
+    let transport: SharedTransport | undefined;
     try {
-      const link = rings.open(ringBytes, descriptors);
-      if (rings.isSameUser(socket)) {
-        this.#use(rings.share(socket, link));
-        return LaneStep.RING;
-      }
-      rings.discard(link);
+      link = rings.open(ringBytes, descriptors);
+      if (rings.isSameUser(socket)) transport = rings.share(socket, link);
     } catch (error) {
       logger.debug({ error }, "the server's shared memory is not taken; the connection stays with its socket");
     }
-    return LaneStep.REFUSE;
+    if (transport === undefined) {
+      if (link !== undefined) rings.discard(link);
+      return LaneStep.REFUSE;
+    }
+    this.#use(transport);
+    return LaneStep.RING;
   }
 
   #use(transport: SharedTransport): void {
@@ -199,9 +205,18 @@ export class Lane implements LaneHost {
   /** What the other side says from now on is in the ring. */
   #onRing(): LaneStep | undefined {
     const state = this.#state;
-    if (state.name === "offered") this.#use(this.#setup.rings.share(this.#owner.transport, state.link));
+    if (state.name === "offered") this.#use(this.#share(state.link));
     if (this.#state.name === "ring") this.#state.transport.readFromRing();
     return state.name === "offered" ? LaneStep.RING : undefined;
+  }
+
+  /** The other side has changed already: without the ring the connection ends. @throws EarshotError */
+  #share(link: Link): SharedTransport {
+    try {
+      return this.#setup.rings.share(this.#owner.transport, link);
+    } catch (error) {
+      throw systemFact(error);
+    }
   }
 
   #onSocket(): LaneStep | undefined {

@@ -72,7 +72,7 @@ export class FramedSession implements Session, FrameSink, ControlOwner {
   get restingMemory(): FramedMemory | undefined {
     if (!this.#memory.isGreeted || this.#phase !== "open" || !this.isIdle || this.#isPaused) return undefined;
     if (this.#inbound?.exchanges.isHandling === true) return undefined;
-    if (this.#streams.heldBytes > 0 || this.#writer.hasLanes) return undefined;
+    if (this.#streams.heldBytes > 0) return undefined;
     const rests = this.#output.isEmpty && this.#output.isWritable && this.#decoder.isAtBoundary;
     return rests && this.#options.limits.idleTimeoutMs === 0 ? this.#memory : undefined;
   }
@@ -96,7 +96,9 @@ export class FramedSession implements Session, FrameSink, ControlOwner {
 
   get isIdle(): boolean {
     const hasExchanges = (this.#inbound ?? this.#outbound)?.isIdle === false;
-    return !hasExchanges && this.#descriptors.isEmpty && (this.#control.pings?.isEmpty ?? true);
+    // A LANE that has not left may hold descriptors.
+    if (hasExchanges || this.#writer.hasLanes) return false;
+    return this.#descriptors.isEmpty && (this.#control.pings?.isEmpty ?? true);
   }
 
   receive(bytes: Buffer, descriptors?: readonly number[]): void {

@@ -74,7 +74,9 @@ export class RingInput {
     const reader = this.#reader;
     const { available } = reader;
     if (available === 0) return undefined;
-    this.descriptors = reader.descriptors === this.#arrivals ? undefined : this.#nextDescriptors();
+    // Those that are there already come at their byte, whatever the other side says of them by now.
+    const hasNone = this.#arrival === undefined && reader.descriptors === this.#arrivals;
+    this.descriptors = hasNone ? undefined : this.#nextDescriptors();
     let most = Math.min(available, into?.length ?? READ_BYTES);
     if (this.#arrival !== undefined) most = Math.min(most, (this.#arrival.position - reader.position) >>> 0);
     if (reader.read(most, into ?? this.#privateStart)) this.#bell.ring();

@@ -91,6 +91,8 @@ export class SharedTransport implements Transport, TransportEvents, Pollable {
 
   readFromSocket(): void {
     this.#input = "socket";
+    // It may only have ended its direction, behind what it has written to the socket: reading that tells.
+    this.#isPeerGone = false;
     this.#socket.lend(undefined);
   }
 
@@ -168,8 +170,15 @@ export class SharedTransport implements Transport, TransportEvents, Pollable {
   }
 
   onDrain(): void {
-    if (this.#out.announced()) this.#goOn();
-    else this.#events?.onDrain();
+    if (!this.#out.announced()) {
+      this.#events?.onDrain();
+      return;
+    }
+    try {
+      this.#goOn();
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   onClose(error?: EarshotError): void {
@@ -257,7 +266,11 @@ export class SharedTransport implements Transport, TransportEvents, Pollable {
   }
 
   #fail(error: unknown): void {
-    if (!(error instanceof EarshotError)) throw error;
+    if (!(error instanceof EarshotError)) {
+      // A process that survives this goes on, and the writer takes this side for awake.
+      this.#lookSoon();
+      throw error;
+    }
     this.#error ??= error;
     this.close();
   }

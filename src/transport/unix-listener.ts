@@ -153,6 +153,8 @@ class UnixListener implements Listener, Pollable {
     }
     const absence = new Absence(this.#claim);
     this.#absence = absence;
+    // Who could not be accepted before is looked for now, and not after the last call.
+    if (this.#isFailing) this.#lookAgain();
     await absence.over;
     this.#absence = undefined;
     if (absence.isBack && !this.#isClosed) return false;
@@ -206,7 +208,14 @@ class UnixListener implements Listener, Pollable {
     if (!this.#isFailing) this.#options.onError(error);
     this.#isFailing = true;
     if (this.#isClosed) return;
+    // Somebody is there, even so.
+    this.#absence?.onCaller();
     this.#poller.watch(this.#fd, this, 0);
-    this.#retry = setTimeout(() => this.#poller.watch(this.#fd, this, READABLE), RETRY_MS);
+    this.#retry = setTimeout(() => this.#lookAgain(), RETRY_MS);
+  }
+
+  #lookAgain(): void {
+    clearTimeout(this.#retry);
+    this.#poller.watch(this.#fd, this, READABLE);
   }
 }

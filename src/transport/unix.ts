@@ -144,9 +144,13 @@ export class UnixTransport implements Transport, Pollable {
 
   #onOther(events: number): void {
     if (this.#waiting.length > 0) this.#goOn();
-    if (this.#borrower === undefined || (events !== 0 && (events & DISCONNECT) === 0)) return;
+    if (this.#borrower !== undefined && (events === 0 || (events & DISCONNECT) !== 0)) this.#hangUp(this.#borrower);
+  }
+
+  #hangUp(borrower: Borrower): void {
     this.#isHungUp = true;
-    this.#borrower.onHangUp();
+    this.#sync();
+    borrower.onHangUp();
   }
 
   /** @internal */
@@ -251,7 +255,8 @@ export class UnixTransport implements Transport, Pollable {
     this.#waiting = NOTHING;
     this.#waitingDescriptors = undefined;
     this.#closeDescriptors(descriptors);
-    if (!this.#isReading) this.close();
+    if (this.#borrower !== undefined) this.#hangUp(this.#borrower);
+    else if (!this.#isReading) this.close();
   }
 
   #endOutput(): void {

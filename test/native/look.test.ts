@@ -1,8 +1,10 @@
 /** Waiting awake for more to read. */
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { type Native, READABLE, WOULD_BLOCK } from "../../src/native/binding.js";
 import { until } from "../support/children.js";
-import { connected, testNative } from "./support.js";
+import { temporaryDirectory } from "../support/temp.js";
+import { connected, runProgram, testNative } from "./support.js";
 
 type OnReady = Parameters<Native["onReady"]>[0];
 
@@ -97,4 +99,34 @@ testNative("what is found with descriptors, at the end or broken is told as by a
   native.write(far, Buffer.from("a"));
   await until(() => seen.length === 3, "the error");
   assert.deepEqual(seen, ["1", "-4", "ECONNRESET"]);
+});
+
+testNative("what is found with descriptors that find no place is an error, and no bytes without them", async (t) => {
+  const code = `
+    const { near, far } = connected(process.argv[1]);
+    const buffer = Buffer.alloc(64);
+    const told = [];
+    native.onReady((fd, events, idleUs, count) => {
+      told.push(count);
+      try {
+        if (count === -1) told.push(native.read(fd, buffer));
+      } catch ({ code, syscall }) {
+        console.log(JSON.stringify([...told, code, syscall, native.takeDescriptors()]));
+        process.exit();
+      }
+      if (told.length > 2) throw new Error("it was told of " + told);
+      try {
+        for (;;) native.duplicate(0);
+      } catch {
+        native.write(far, Buffer.from("abc"), [near, near]);
+      }
+      return 1_000_000;
+    }, buffer);
+    native.watch(near, 1);
+    native.write(far, Buffer.from("a"));
+  `;
+  const args = [join(temporaryDirectory(t), "s")];
+  const { code: status, stdout, stderr } = await runProgram(t, code, args, "ulimit -n 40; exec");
+  assert.deepEqual({ status, stderr }, { status: 0, stderr: "" });
+  assert.deepEqual(JSON.parse(stdout.toString()), [-1, 1, -1, "EMFILE", "recvmsg", []]);
 });

@@ -47,6 +47,14 @@ testNative("memory has its size from the first, all zero, and two mappings of it
   native.unmap(other);
 });
 
+testNative("all of it is there, of whatever size", (t, native) => {
+  for (const bytes of [PAGES + 1_048_576, 3 * 1_048_576, 1_048_577]) {
+    const { size, blocks } = fstatSync(memory(t, native, bytes));
+    assert.equal(size, bytes);
+    assert.ok(blocks * 512 >= bytes, `${blocks} blocks of ${bytes} bytes`);
+  }
+});
+
 testNative("it stays mapped when its descriptor is closed, until it is unmapped; then views are empty", (_, native) => {
   const before = mappingsOf();
   const fd = native.makeMemory(PAGES);

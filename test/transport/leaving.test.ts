@@ -4,10 +4,13 @@ import { linkSync, readdirSync, rmSync, statSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
 import { chooseSockets, type TransportKind } from "../../src/transport/kind.js";
 import { resolvePath } from "../../src/transport/resolve.js";
 import type { Transport } from "../../src/transport/transport.js";
 import { temporaryDirectory } from "../support/temp.js";
+import { require as requires } from "../support/tools.js";
+import { hasNative, ownPoller } from "./rings.js";
 
 async function listening(t: TestContext, kind: TransportKind) {
   const directory = temporaryDirectory(t);
@@ -97,5 +100,44 @@ for (const kind of ["native", "net"] as const) {
     await listener.close();
     assert.equal(await leaving, true);
     assert.deepEqual(readdirSync(directory), []);
+  });
+}
+
+/** Lets no socket of this thread be accepted, until what it returns is called. */
+function fillTable(t: TestContext): () => void {
+  const poller = ownPoller();
+  const { native } = poller;
+  const accept = () => {
+    throw Object.assign(new Error("accept EMFILE"), { code: "EMFILE", syscall: "accept" });
+  };
+  const restore = () => void Object.assign(poller, { native });
+  Object.assign(poller, { native: { ...native, accept } });
+  t.after(restore);
+  return restore;
+}
+
+async function quiet(): Promise<void> {
+  for (let index = 0; index < 20; index++) await turn();
+}
+
+for (const when of ["while", "before"] as const) {
+  test(`native: who comes ${when} it leaves, and cannot be accepted for want of a descriptor, is not left`, async (t) => {
+    if (!requires(t, hasNative, "there is no addon")) return;
+    const { listener, path, accepted, errors, dial, hidden } = await listening(t, "native");
+    t.mock.timers.enable({ apis: ["setTimeout"] });
+    const restore = fillTable(t);
+    if (when === "before") await dial(path);
+    await quiet();
+    const leaving = listener.leaveIfUnused();
+    if (when === "while") await dial(hidden());
+    await quiet();
+    // The last call is over before the next try.
+    t.mock.timers.tick(20);
+    assert.equal(await leaving, false);
+    assert.deepEqual([accepted.length, errors.length], [0, 1]);
+    restore();
+    t.mock.timers.tick(50);
+    await quiet();
+    assert.equal(accepted.length, 1);
   });
 }
