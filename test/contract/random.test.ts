@@ -68,7 +68,9 @@ async function callAll(tree: Tree, api: Readonly<Record<string, unknown>>, input
   }
 }
 
-test(`${RUNS} random contracts, and every procedure of them with a random value`, { timeout: 600_000 + RUNS * 100 }, async (t) => {
+const LIMIT = { timeout: 600_000 + RUNS * 100 };
+
+test(`${RUNS} random contracts, and every procedure of them with a random value`, LIMIT, async (t) => {
   const directory = temporaryDirectory(t);
   const property = fc.asyncProperty(trees, carried, async (tree, input) => {
     const random = contract("random", "1.0.0", mapTree(tree, (kind) => KINDS[kind]) as ProcedureTree);
