@@ -12,9 +12,12 @@ const LOST_TURN = 3;
 /** Looks in vain may take this share of a thread's time, and so much at once. */
 const VAIN_SHARE = 0.1;
 const VAIN_US = 2_000;
+/** Where more others than these had something between, looking only delays the next of them. */
+const MOST_OTHERS = 4;
 
-/** What the sockets of one thread may spend in vain. */
+/** What the sockets of one thread have in common: what they may spend in vain, and their turns. */
 export class SpinBudget {
+  #turns = 0;
   #leftUs = VAIN_US;
   #at = 0;
 
@@ -22,6 +25,11 @@ export class SpinBudget {
   spend(us: number, now: number): void {
     this.#fill(now);
     this.#leftUs -= us;
+  }
+
+  /** The number of the turn that a socket has now. */
+  turn(): number {
+    return ++this.#turns;
   }
 
   /** Asks for the time only when there is little left. */
@@ -50,6 +58,7 @@ export class Spin {
   #inVain = 0;
   /** So many pauses are slept through. */
   #sleeps = 0;
+  #lastTurn = 0;
 
   /** @param maxUs for one look; 0 for none ever @param now in milliseconds */
   constructor(budget: SpinBudget, maxUs: number, now: () => number) {
@@ -65,6 +74,10 @@ export class Spin {
    */
   next(idleUs: number): number {
     if (this.#lookUs > 0) this.#learn(idleUs);
+    const turn = this.#budget.turn();
+    const others = turn - this.#lastTurn - 1;
+    this.#lastTurn = turn;
+    if (others > MOST_OTHERS) return 0;
     if (idleUs > CONVERSATION_US) return 0;
     if (this.#sleeps > 0) {
       this.#sleeps--;

@@ -55,8 +55,8 @@ test("all that a thread looks in vain is a tenth of its time, however many socke
   let now = 0;
   const spins = Array.from({ length: 10_000 }, () => new Spin(budget, MAX_US, () => now));
   let lookedUs = 0;
-  for (let turn = 0; turn < 20; turn++) {
-    for (const spin of spins) {
+  for (const spin of spins) {
+    for (let turn = 0; turn < 20; turn++) {
       const us = spin.next(400);
       lookedUs += us;
       now += us / 1_000;
@@ -66,6 +66,19 @@ test("all that a thread looks in vain is a tenth of its time, however many socke
   const unknownUs = spins.length * MAX_US;
   assert.ok(lookedUs <= now * 100 + 2_000 + unknownUs, `${lookedUs} of ${now * 1_000}`);
   assert.ok(lookedUs < spins.length * MAX_US * 2, `${lookedUs}`);
+});
+
+test("among many that have something in turn none is looked for, among a few each is", () => {
+  for (const [count, expected] of [
+    [5, MAX_US],
+    [6, 0],
+  ] as const) {
+    const budget = new SpinBudget();
+    const spins = Array.from({ length: count }, () => new Spin(budget, MAX_US, () => 0));
+    let us = 0;
+    for (let turn = 0; turn < 10; turn++) for (const spin of spins) us = spin.next(10);
+    assert.equal(us, expected);
+  }
 });
 
 test("with 0 it is never looked", () => {
