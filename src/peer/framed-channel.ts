@@ -26,26 +26,30 @@ export class FramedChannel implements Channel, ConnectionOwner {
     return this.#app;
   }
 
+  get ended(): EarshotError | undefined {
+    return this.#ended;
+  }
+
   /** Resolves when both sides have greeted; rejects when they do not suit or the connection ends before. */
-  greeting(): Promise<void> {
-    return new Promise((resolve, reject) => {
+  async greeting(): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
       this.#onGreeted = (error) => (error === undefined ? resolve() : reject(error));
       if (this.#isGreeted || this.#ended !== undefined) this.#onGreeted(this.#ended);
     });
+    // The read that brought it may have brought an end as well, and nobody had this channel yet who could be told.
+    if (this.#ended !== undefined) throw this.#ended;
   }
 
   send(request: Request): void {
+    request.carrier = this;
     if (this.#ended === undefined) this.#connection.session?.send(request);
     else refuse(request, this.#ended.code, this.#ended.message, "unsent", { cause: this.#ended });
   }
 
   ping(request: Request): void {
+    request.carrier = this;
     if (this.#ended === undefined) this.#connection.session?.ping(request);
     else refuse(request, this.#ended.code, this.#ended.message, "unsent", { cause: this.#ended });
-  }
-
-  owns(request: Request): boolean {
-    return this.#connection.session?.owns?.(request) === true;
   }
 
   cancel(request: Request, code: "CANCELLED" | "TIMEOUT"): void {

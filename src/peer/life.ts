@@ -13,6 +13,15 @@ export interface LineParts extends RedialParts {
   readonly waiting: WaitingLimits;
 }
 
+/** Makes a connection that takes messages. @throws EarshotError why there is none */
+export async function openChannel({ open }: LineParts, owner: ChannelOwner, signal: AbortSignal): Promise<Channel> {
+  const channel = await open(owner, signal);
+  if (channel.ended === undefined) return channel;
+  // That it ends was told before anybody had it, and is not told again. There is nothing that it could still finish.
+  channel.close();
+  throw channel.ended;
+}
+
 /** Where a line is with its connection. */
 export type Life =
   /** There is no connection, and nothing that needs one. */

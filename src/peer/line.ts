@@ -5,7 +5,7 @@ import { abortWith } from "./abort.js";
 import type { Channel, ChannelOwner } from "./channel.js";
 import type { ClientState } from "./client-state.js";
 import { clientClosed } from "./framed-channel.js";
-import { causeOf, type Life, type LineParts, stateOf } from "./life.js";
+import { causeOf, type Life, type LineParts, openChannel, stateOf } from "./life.js";
 import { Listeners } from "./listeners.js";
 import { isPermanent } from "./permanent.js";
 import { RECONNECT_DEFAULTS, Redial } from "./redial.js";
@@ -38,6 +38,11 @@ export class Line implements ChannelOwner {
     this.closed = new Promise((resolve) => {
       this.#onClosed = resolve;
     });
+  }
+
+  /** Whether the first connection is the only one. */
+  get isSingle(): boolean {
+    return this.#parts.reconnecting === undefined;
   }
 
   get state(): ClientState {
@@ -101,12 +106,12 @@ export class Line implements ChannelOwner {
     if (this.#room.take(request)) {
       refuse(request, code, "", "unsent");
       this.#relax();
-    } else this.#channelOf(request)?.cancel(request, code);
+    } else request.carrier?.cancel(request, code);
   }
 
   stop(request: Request): void {
     if (this.#room.has(request)) request.isUnwanted = true;
-    else this.#channelOf(request)?.stop(request);
+    else request.carrier?.stop(request);
   }
 
   /** Tries now, and counts failures anew. */
@@ -119,7 +124,7 @@ export class Line implements ChannelOwner {
   /** Comes back also with nothing to send: as soon as the server is there, until there is a connection. */
   comeBack(): void {
     const life = this.#life;
-    this.#isAwaited = this.#parts.reconnecting !== undefined && this.#closing === undefined && life.kind !== "open";
+    this.#isAwaited = !this.isSingle && this.#closing === undefined && life.kind !== "open";
     const cause = this.#isAwaited && life.kind === "idle" && this.#room.isEmpty ? life.cause : undefined;
     if (cause !== undefined && !isPermanent(cause)) this.#plan(cause, undefined);
   }
@@ -152,7 +157,7 @@ export class Line implements ChannelOwner {
   onLeaving(channel: Channel, error: EarshotError): void {
     const life = this.#life;
     // The only connection that there is says by itself why it takes nothing.
-    if (life.kind !== "open" || life.channel !== channel || this.#parts.reconnecting === undefined) return;
+    if (life.kind !== "open" || life.channel !== channel || this.isSingle) return;
     this.#leaving.add(channel);
     this.#lost(error, life.since);
     channel.close();
@@ -163,11 +168,6 @@ export class Line implements ChannelOwner {
     const life = this.#life;
     if (life.kind === "open" && life.channel === channel) this.#lost(error, life.since);
     this.#endIfDone();
-  }
-
-  #channelOf(request: Request): Channel | undefined {
-    for (const channel of this.#leaving) if (channel.owns(request)) return channel;
-    return this.#life.kind === "open" ? this.#life.channel : undefined;
   }
 
   /** A new one, for which there is no connection now. */
@@ -186,8 +186,8 @@ export class Line implements ChannelOwner {
     if (over !== undefined) refuse(request, over.code, factOf(over), "unsent", { cause: over });
     else if (noPlace !== undefined) refuse(request, "OVERLOADED", noPlace, "unsent");
     else if (life.kind === "waiting") this.redial.keepAlive(true);
-    // After this turn: what has just failed on a connection may be the first sign that it is gone.
-    else void Promise.resolve().then(() => this.#lookAround());
+    // Not now: what has just failed on a connection may be the first sign that it is gone.
+    else this.#room.lookSoon();
   }
 
   /** Whether there is a reason to have a connection. */
@@ -223,12 +223,12 @@ export class Line implements ChannelOwner {
     let channel: Channel | undefined;
     let error: EarshotError | undefined;
     try {
-      channel = await this.#parts.open(this, controller.signal);
+      channel = await openChannel(this.#parts, this, controller.signal);
     } catch (reason) {
       if (!(reason instanceof EarshotError)) throw reason;
       error = reason;
     }
-    if (this.#life === life) this.#attempted(channel, error);
+    if (this.#life === life) this.#attempted(channel, error, controller.signal.aborted);
     else if (channel !== undefined) {
       // Nobody wants it any more.
       this.#leaving.add(channel);
@@ -237,8 +237,12 @@ export class Line implements ChannelOwner {
     return error;
   }
 
-  #attempted(channel: Channel | undefined, error: EarshotError | undefined): void {
-    if (channel !== undefined) {
+  #attempted(channel: Channel | undefined, error: EarshotError | undefined, isGivenUp: boolean): void {
+    if (channel === undefined && isGivenUp && this.#closing !== undefined) {
+      // Nobody needed it then. Who has come since gets an attempt of his own.
+      this.#enter({ kind: "idle", cause: causeOf(this.#life) });
+      this.#lookAround();
+    } else if (channel !== undefined) {
       this.#isAwaited = false;
       this.#enter({ kind: "open", channel, since: this.#parts.time.now() });
       this.#room.hand(channel);
@@ -247,7 +251,7 @@ export class Line implements ChannelOwner {
   }
 
   #lost(cause: EarshotError, since: number): void {
-    if (this.#parts.reconnecting === undefined) {
+    if (this.isSingle) {
       this.#closing ??= cause;
       this.#isCut = true;
       this.#room.fail(cause, true);
@@ -260,8 +264,7 @@ export class Line implements ChannelOwner {
 
   /** There is no connection, and why. @param since when the one was made that is lost */
   #failed(cause: EarshotError, since?: number): void {
-    const { reconnecting } = this.#parts;
-    const isHopeless = reconnecting === undefined || isPermanent(cause);
+    const isHopeless = this.isSingle || isPermanent(cause);
     this.#room.fail(cause, isHopeless);
     if (isHopeless || !this.#isNeeded) this.#enter({ kind: "idle", cause });
     else this.#plan(cause, since);

@@ -11,6 +11,7 @@ import { type Descriptor, Message } from "../message.js";
 import type { IncomingStream } from "../session/incoming-stream.js";
 import { type Body, type FailureDetails, Request } from "../session/session.js";
 import { type DescriptorTable, ReceivedDescriptor } from "./descriptor.js";
+import type { GivingUp } from "./giving-up.js";
 
 /** Up to eleven days. */
 const HINT = /^\d{1,9}$/;
@@ -37,7 +38,7 @@ export interface Origin {
 interface Limit {
   readonly timeoutMs: number;
   readonly signal: AbortSignal | undefined;
-  readonly onAbort: () => void;
+  readonly givingUp: GivingUp;
 }
 
 /** A promise of the caller's, until the session settles it. */
@@ -57,11 +58,10 @@ export class Pending extends Request {
   }
 
   /** From now on it may be given up. */
-  limit(timeoutMs: number, signal: AbortSignal | undefined, cancel: (request: Request) => void): void {
+  limit(timeoutMs: number, signal: AbortSignal | undefined, givingUp: GivingUp): void {
     if (timeoutMs > 0) this.deadlineAt = performance.now() + timeoutMs;
-    const onAbort = () => cancel(this);
-    this.#limit = { timeoutMs, signal, onAbort };
-    signal?.addEventListener("abort", onAbort, { once: true });
+    this.#limit = { timeoutMs, signal, givingUp };
+    if (signal !== undefined) givingUp.watch(signal, this);
   }
 
   override onReply(message: Message, descriptors: readonly number[]): void {
@@ -120,7 +120,7 @@ export class Pending extends Request {
 
   /** Its signal has no meaning any more. */
   unlisten(): void {
-    this.#limit?.signal?.removeEventListener("abort", this.#limit.onAbort);
+    if (this.#limit?.signal !== undefined) this.#limit.givingUp.forget(this.#limit.signal, this);
   }
 }
 

@@ -9,7 +9,11 @@ const PASSING: ReadonlySet<ErrorCode> = new Set([
   "TIMEOUT",
 ]);
 
-/** True when trying again is of no use. */
-export function isPermanent(error: EarshotError): boolean {
-  return !PASSING.has(error.code);
+/**
+ * True when trying again is of no use.
+ *
+ * @param isSingle whether no connection follows the one that there is: then only a server that is busy may be otherwise
+ */
+export function isPermanent({ code }: EarshotError, isSingle = false): boolean {
+  return isSingle ? code !== "OVERLOADED" : !PASSING.has(code);
 }

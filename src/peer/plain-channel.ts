@@ -35,7 +35,12 @@ export class PlainChannel implements Channel, ConnectionOwner {
     this.#spare = new Connection(1, first, this.#setup);
   }
 
+  get ended(): EarshotError | undefined {
+    return this.#ended;
+  }
+
   send(request: Request): void {
+    request.carrier = this;
     if (request.isSystem) {
       request.onFailure("UNSUPPORTED", "the plain wire has messages and replies, and nothing else", "unsent");
       return;
@@ -61,10 +66,6 @@ export class PlainChannel implements Channel, ConnectionOwner {
 
   ping(request: Request): void {
     refuse(request, "UNSUPPORTED", "the plain wire has no ping", "unsent");
-  }
-
-  owns(request: Request): boolean {
-    return this.#dialing.has(request) || this.#connections.has(request);
   }
 
   cancel(request: Request, code: "CANCELLED" | "TIMEOUT"): void {

@@ -1,8 +1,8 @@
 import { EarshotError } from "../errors.js";
 import type { Message } from "../message.js";
-import type { Request } from "../session/session.js";
 import type { Retry } from "./client-state.js";
 import { type DescriptorTable, duplicateAll } from "./descriptor.js";
+import type { GivingUp } from "./giving-up.js";
 import type { Line } from "./line.js";
 import type { Pending } from "./pending.js";
 import { isPermanent } from "./permanent.js";
@@ -22,7 +22,7 @@ export interface RepeatedParts {
   readonly settle: Settle;
   readonly timeoutMs: number;
   readonly signal: AbortSignal | undefined;
-  readonly giveUp: (request: Request) => void;
+  readonly givingUp: GivingUp;
   readonly metaBytes: Uint8Array | undefined;
   /** Go with each attempt, and are closed in the end. */
   readonly descriptors: readonly number[];
@@ -54,12 +54,12 @@ export class Repeated {
   }
 
   #attempt(): Pending {
-    const { make, timeoutMs, signal, giveUp, metaBytes, descriptors, table } = this.#parts;
+    const { make, timeoutMs, signal, givingUp, metaBytes, descriptors, table } = this.#parts;
     const settle = { resolve: this.#resolve, reject: this.#fail };
     const pending = make(settle);
     pending.metaBytes = metaBytes;
     if (descriptors.length > 0) pending.descriptors = duplicateAll(table, descriptors);
-    pending.limit(timeoutMs, signal, giveUp);
+    pending.limit(timeoutMs, signal, givingUp);
     pending.deadlineAt = this.#deadlineAt;
     return pending;
   }
@@ -93,8 +93,8 @@ export class Repeated {
   #isWorthwhile(error: EarshotError): boolean {
     const { policy, signal, line } = this.#parts;
     if (error.delivery === "unknown") this.#mayBeHandled = true;
-    if (this.#isHandingOver || isPermanent(error) || signal?.aborted || line.redial.now() >= this.#deadlineAt)
-      return false;
+    if (this.#isHandingOver || isPermanent(error, line.isSingle)) return false;
+    if (signal?.aborted || line.redial.now() >= this.#deadlineAt) return false;
     return error.delivery === "unsent" || (error.delivery === "unknown" && policy === "idempotent");
   }
 

@@ -3,6 +3,7 @@ import type { Body, Request } from "../session/session.js";
 import { type Chunks, isChunks, pump, type SourceError } from "./chunks.js";
 import type { Retry } from "./client-state.js";
 import { duplicateAll } from "./descriptor.js";
+import { GivingUp } from "./giving-up.js";
 import type { Line } from "./line.js";
 import { checkMeta, randomId } from "./meta.js";
 import { checkChoice, checkRetry, checkSignal, checkTimeout } from "./options.js";
@@ -30,6 +31,8 @@ export class Sender {
   }
 
   readonly #giveUp = (request: Request): void => this.#line.cancel(request, "CANCELLED");
+
+  readonly #givingUp = new GivingUp(this.#giveUp);
 
   readonly #control = { cancel: this.#giveUp, stop: (request: Request) => this.#line.stop(request) };
 
@@ -103,6 +106,11 @@ export class Sender {
     else this.#line.repeat(pending, delayMs);
   }
 
+  /** Whether there is one connection, and no other when that is lost. */
+  get isSingle(): boolean {
+    return this.#line.isSingle;
+  }
+
   /** When the line connects again, and its time. */
   get redial(): Redial {
     return this.#line.redial;
@@ -111,7 +119,7 @@ export class Sender {
   /** Returns false when it was over before it began. */
   limit(pending: Pending, { timeoutMs, signal }: WaitOptions): boolean {
     const isAborted = checkSignal(signal)?.aborted === true;
-    pending.limit(checkTimeout("timeoutMs", timeoutMs), signal, this.#giveUp);
+    pending.limit(checkTimeout("timeoutMs", timeoutMs), signal, this.#givingUp);
     if (isAborted) pending.onFailure("CANCELLED", "", "unsent");
     return !isAborted;
   }
@@ -140,7 +148,7 @@ export class Sender {
     const signal = checkSignal(options.signal);
     const metaBytes = checkMeta(identified(options));
     const descriptors = options.descriptors === undefined ? [] : duplicateAll(table, options.descriptors);
-    const own = { metaBytes, descriptors, table, timeoutMs, signal, giveUp: this.#giveUp };
+    const own = { metaBytes, descriptors, table, timeoutMs, signal, givingUp: this.#givingUp };
     new Repeated({ line: this.#line, policy, make, settle, ...own }).begin();
   }
 }

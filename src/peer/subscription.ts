@@ -102,6 +102,7 @@ export class Subscription implements AsyncIterableIterator<TopicMessage>, AsyncD
       },
       redial: sender.redial,
       isLasting,
+      isSingle: sender.isSingle,
       onOver: () => open.delete(this),
     });
   }

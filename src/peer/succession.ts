@@ -16,6 +16,8 @@ export interface SuccessionParts {
   readonly redial: Pick<Redial, "now" | "delayAfter">;
   /** Whether another follows one that is over. */
   readonly isLasting: boolean;
+  /** Whether the client has one connection and no other. */
+  readonly isSingle: boolean;
   /** Called once: none is left, and none follows. */
   onOver(): void;
 }
@@ -87,7 +89,7 @@ export class Succession {
     if (!this.#parts.isLasting || this.#state !== "on") this.#finish();
     // That it failed is told right after.
     else if (error === undefined) void Promise.resolve().then(() => pending === this.#newest && this.#follow());
-    else if (this.#isStarting || isPermanent(error) || this.#isTooSlow(error)) this.#finish();
+    else if (this.#isStarting || isPermanent(error, this.#parts.isSingle) || this.#isTooSlow(error)) this.#finish();
     else this.#follow(error);
   }
 

@@ -48,12 +48,15 @@ export class WaitingRoom {
   readonly #time: Time;
   readonly #onDue: () => void;
   readonly #places = new Map<Request, Place>();
+  /** Those that may be sent now. */
+  readonly #ready = new Set<Place>();
   #bytes = 0;
   readonly #deadlines = new Deadlines<Request>();
   readonly #delayed = new Deadlines<Place>();
   #timer: { readonly at: number; readonly timer: Timer } | undefined;
+  #isLookDue = false;
 
-  /** @param onDue called when somebody's time has come: to be sent, or to give up; `expire` and `hand` follow */
+  /** @param onDue called when somebody's time has come, to be sent or to give up; `expire` and `hand` follow */
   constructor(limits: WaitingLimits, time: Time, onDue: () => void) {
     this.#limits = limits;
     this.#time = time;
@@ -76,6 +79,7 @@ export class WaitingRoom {
     this.#bytes += place.bytes;
     if (place.request.deadlineAt !== Infinity) this.#deadlines.add(place.request);
     if (place.notBefore > this.#time.now()) this.#delayed.add(place);
+    else this.#ready.add(place);
     this.#arm();
     return undefined;
   }
@@ -91,25 +95,33 @@ export class WaitingRoom {
     this.#places.delete(request);
     this.#bytes -= place.bytes;
     this.#deadlines.delete(request);
-    this.#delayed.delete(place);
+    if (!this.#ready.delete(place)) this.#delayed.delete(place);
     if (this.isEmpty) this.#disarm();
     return true;
   }
 
-  /** Hands on all that may be sent now, in the order in which they came. */
-  hand(channel: Channel): void {
-    const now = this.#time.now();
-    for (const place of [...this.#places.values()]) {
-      if (place.notBefore <= now && this.take(place.request)) place.hand(channel);
-    }
+  /** As if somebody's time had come, once when this turn is over: many that come in it are looked at together. */
+  lookSoon(): void {
+    if (this.#isLookDue) return;
+    this.#isLookDue = true;
+    void Promise.resolve().then(() => {
+      this.#isLookDue = false;
+      this.#onDue();
+    });
   }
 
-  /** Those whose time is over fail. */
+  /** Hands on all that may be sent now, in the order in which they came or their time has come. */
+  hand(channel: Channel): void {
+    // A list: who is handed on may fail at once, and come again.
+    for (const place of [...this.#ready]) if (this.take(place.request)) place.hand(channel);
+  }
+
+  /** Those whose time is over fail, and those may be sent whose time it is. */
   expire(cause: EarshotError | undefined): void {
     for (const request of this.#deadlines.expire(this.#time.now())) {
       if (this.take(request)) refuse(request, "TIMEOUT", "", "unsent", { cause });
     }
-    this.#delayed.expire(this.#time.now());
+    for (const place of this.#delayed.expire(this.#time.now())) this.#ready.add(place);
     this.#arm();
   }
 

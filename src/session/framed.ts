@@ -142,10 +142,6 @@ export class FramedSession implements Session, FrameSink, ControlOwner {
     this.#outbound?.send(request);
   }
 
-  owns(request: Request): boolean {
-    return this.#outbound?.owns(request) === true;
-  }
-
   cancel(request: Request, code: "CANCELLED" | "TIMEOUT"): void {
     if (request.state === "settled") return;
     if (this.#control.pings?.take(request)) request.onFailure(code, "", "unsent");

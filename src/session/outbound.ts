@@ -112,10 +112,6 @@ export class Outbound implements OutputOwner<Request> {
     if (request.isReplyEnded) this.#release(request);
   }
 
-  owns(request: Request): boolean {
-    return this.#pending.get(request.id) === request;
-  }
-
   stop(request: Request): void {
     request.isUnwanted = true;
     if (request.state !== "sent" || request.isReplyEnded) return;

@@ -35,8 +35,6 @@ export interface Session {
 
   /** Sends a message and settles the request with its reply. */
   send(request: Request): void;
-  /** Where many may be under way: whether the request has begun here, and is not settled. */
-  owns?(request: Request): boolean;
   /** Gives up a request that is not settled; the other side is told if it may know of it. */
   cancel(request: Request, code: "CANCELLED" | "TIMEOUT"): void;
   /** Reads no more of a reply that is wanted as a stream, whether it has begun or not. */
@@ -199,10 +197,20 @@ export abstract class Outgoing {
 
 export type RequestState = "new" | "waiting" | "queued" | "sent" | "settled";
 
+/** Whom a request was handed to. */
+export interface Carrier {
+  /** Gives it up; nothing happens when it is settled. */
+  cancel(request: Request, code: "CANCELLED" | "TIMEOUT"): void;
+  /** Reads no more of a reply that is wanted as a stream. */
+  stop(request: Request): void;
+}
+
 /** A message of ours and what becomes of it: exactly one of the two methods is called, once. */
 export abstract class Request extends Outgoing {
   state: RequestState = "new";
   id = 0;
+  /** Where it can be given up, whether it has begun there or waits: a client may have more than one connection. */
+  carrier: Carrier | undefined = undefined;
   /** How many bytes left; the body itself is let go when it is out. */
   sentLength = 0;
   // Its reply, as it comes in: here, because an object of its own for each message would cost more.
