@@ -95,6 +95,8 @@ async function openChannel(way: Way, owner: ChannelOwner, signal: AbortSignal): 
 async function greeting(channel: FramedChannel, address: string, signal: AbortSignal): Promise<void> {
   const onAbort = () => channel.cut(new EarshotError("CANCELLED", "its signal was aborted", { cause: signal.reason }));
   signal.addEventListener("abort", onAbort, { once: true });
+  // Since the connection was made.
+  if (signal.aborted) onAbort();
   try {
     await channel.greeting();
   } catch (error) {

@@ -5,10 +5,8 @@ import type { Channel, ChannelOwner } from "./channel.js";
 import { Connection } from "./connection.js";
 import type { ConnectionOwner, ConnectionSetup } from "./connection-setup.js";
 import { clientClosed } from "./framed-channel.js";
+import { MAX_TIMEOUT_MS } from "./time.js";
 import { refuse } from "./waiting-room.js";
-
-/** Longer than any timer of Node can be. */
-const LONGEST_MS = 0x7fff_ffff;
 
 /** One connection for each message. The first is there already: dialing it has shown that there is a server. */
 export class PlainChannel implements Channel, ConnectionOwner {
@@ -123,7 +121,7 @@ export class PlainChannel implements Channel, ConnectionOwner {
     this.#dialing.set(request, controller);
     const leftMs = request.deadlineAt - performance.now();
     const timer =
-      leftMs > LONGEST_MS ? undefined : setTimeout(() => this.cancel(request, "TIMEOUT"), Math.max(0, leftMs));
+      leftMs > MAX_TIMEOUT_MS ? undefined : setTimeout(() => this.cancel(request, "TIMEOUT"), Math.max(0, leftMs));
     try {
       const transport = await this.#dial(controller.signal);
       if (this.#dialing.delete(request)) this.#sendOn(new Connection(1, transport, this.#setup), request);

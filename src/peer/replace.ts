@@ -6,6 +6,7 @@ import type { AppInfo } from "../wire/hello.js";
 import type { Client } from "./client.js";
 import { isNewer } from "./newer-version.js";
 import { isMissing } from "./start.js";
+import { SYSTEM_TIME } from "./time.js";
 
 /** For the old server to answer; it does not involve its handlers. */
 const ANSWER_MS = 5_000;
@@ -45,7 +46,7 @@ export async function makeLeave(
     assertOlder(own.info, app, mismatch);
     await client.system(LEAVE, { timeoutMs: ANSWER_MS, signal });
     // It ends the connection when its file is gone.
-    await client.closed;
+    await ended(client, signal);
   } catch (error) {
     if (!(error instanceof EarshotError)) throw error;
     if (GONE.includes(error.code)) return;
@@ -93,4 +94,18 @@ function refused(mismatch: EarshotError, fact: string, cause: unknown = mismatch
 /** Without the action and the address, which come before it again. */
 function factOf({ cause, message }: EarshotError): string {
   return cause instanceof EarshotError ? cause.message : message;
+}
+
+/**
+ * Waits for the end of its connection, and cuts it when the signal aborts or an old server stands still: that has said that it
+ * leaves, and whoever connects next sees whether it has.
+ */
+async function ended(client: Client, signal: AbortSignal | undefined): Promise<void> {
+  const cut = () => void client.close({ graceMs: 0 });
+  const timer = SYSTEM_TIME.after(ANSWER_MS, cut);
+  signal?.addEventListener("abort", cut, { once: true });
+  if (signal?.aborted) cut();
+  await client.closed;
+  timer.cancel();
+  signal?.removeEventListener("abort", cut);
 }

@@ -7,7 +7,8 @@ import type { Transport } from "../transport/transport.js";
 import { abortWith } from "./abort.js";
 import { type Connect, isMissing } from "./start.js";
 import type { CheckedStart } from "./start-options.js";
-import { StartedProcess } from "./start-process.js";
+import { isRunning, StartedProcess, terminateGroup } from "./start-process.js";
+import { MAX_TIMEOUT_MS } from "./time.js";
 
 /** So often in a row others may fail who start something else. */
 const MAX_FAILURES = 3;
@@ -18,6 +19,8 @@ interface Word {
   readonly fact?: string;
   /** What it has started. */
   readonly what: string;
+  /** It has given up, and leaves behind this process, which may still become the server. */
+  readonly pid?: number;
 }
 
 /** A server that is started when nobody answers, once for all who ask. */
@@ -27,6 +30,8 @@ export class Daemon {
   readonly #start: CheckedStart;
   readonly #files: StartFiles;
   readonly #what: string;
+  /** What has been started and may still become the server, by this caller or by one that has given up. */
+  #pid: number | undefined;
 
   /** @param connect tries once; rejects with `NO_SERVER` if nobody answers */
   constructor(connect: Connect, target: SocketTarget, start: CheckedStart) {
@@ -53,7 +58,8 @@ export class Daemon {
         if (start.kind === "own") return await this.#lead(start, limit.signal);
         const transport = await this.#look(limit.signal);
         if (transport !== undefined) return transport;
-        const { fact, what } = readWord(start.word);
+        const { fact, what, pid } = readWord(start.word);
+        if (what === this.#what && pid !== undefined) this.#pid = pid;
         if (fact === undefined) continue;
         if (what === this.#what || ++failures === MAX_FAILURES) throw this.#failed(fact);
       }
@@ -76,15 +82,39 @@ export class Daemon {
     const tell = (word: Word) => start.tell(JSON.stringify(word));
     try {
       // Another one may have started it between this one's look and its turn.
-      const transport = (await this.#look(signal)) ?? (await this.#launch(signal));
+      const transport = (await this.#look(signal)) ?? (await this.#await(signal)) ?? (await this.#launch(signal));
       tell({ what: this.#what });
       return transport;
     } catch (error) {
       if (error instanceof StartFailure) tell({ what: this.#what, fact: error.message });
+      else if (this.#pid !== undefined) tell({ what: this.#what, pid: this.#pid });
       throw error instanceof StartFailure ? this.#failed(error.message, error.cause) : error;
     } finally {
       await start.end();
     }
+  }
+
+  /** Until what another caller has started answers; `undefined` if there is no such process any more. @throws StartFailure */
+  async #await(signal: AbortSignal): Promise<Transport | undefined> {
+    using appearance = new Appearance(this.#target);
+    while (this.#pid !== undefined) {
+      // Before the look: it may have ended because another one was faster.
+      const isThere = isRunning(this.#pid);
+      const transport = await this.#look(signal);
+      if (transport !== undefined) return transport;
+      if (!isThere) this.#pid = undefined;
+      else if (signal.aborted && signal.reason instanceof Late) {
+        terminateGroup(this.#pid);
+        const { logFile = this.#files.log, readyTimeoutMs } = this.#start;
+        const what = "the server was started by another caller, which has given up";
+        const where = `what it has said is in ${JSON.stringify(logFile)}`;
+        throw new StartFailure(`${what}, but after ${readyTimeoutMs} ms it is not ready, and was ended; ${where}`);
+      } else {
+        signal.throwIfAborted();
+        await appearance.next(signal);
+      }
+    }
+    return undefined;
   }
 
   /** @throws StartFailure */
@@ -94,6 +124,7 @@ export class Daemon {
     for (;;) {
       // Before the look: it may have ended because another one was faster.
       const { fate } = started;
+      this.#pid = fate.kind === "running" ? started.pid : undefined;
       const transport = fate.kind === "failed" ? undefined : await this.#look(signal);
       if (transport !== undefined) return transport;
       if (fate.kind === "failed") throw new StartFailure(fate.fact, { cause: fate.cause });
@@ -139,7 +170,8 @@ class Limit implements Disposable {
 
   constructor(ms: number, outer: AbortSignal | undefined) {
     this.#unlisten = abortWith(this.#controller, outer);
-    if (ms > 0) this.#timer = setTimeout(() => this.#controller.abort(new Late()), ms);
+    // What is longer than Node's timers take is longer than anybody waits.
+    if (ms > 0 && ms <= MAX_TIMEOUT_MS) this.#timer = setTimeout(() => this.#controller.abort(new Late()), ms);
   }
 
   get signal(): AbortSignal {
@@ -156,7 +188,10 @@ class Limit implements Disposable {
 function readWord(text: string | undefined): Partial<Word> {
   try {
     const word = JSON.parse(text ?? "{}") as Partial<Word> | null;
-    return typeof word?.fact === "string" ? word : {};
+    if (typeof word?.fact === "string") return word;
+    // 0 and less mean more than one process: kill(2).
+    if (word?.what === undefined || word.pid === undefined) return {};
+    return Number.isSafeInteger(word.pid) && word.pid > 1 ? word : {};
   } catch {
     return {};
   }

@@ -54,6 +54,7 @@ export function checkStart(start: StartOptions): CheckedStart {
   if (env !== undefined && (typeof env !== "object" || env === null || Array.isArray(env))) {
     throw wrong("start.env", env, "an object of texts");
   }
+  for (const [name, value] of Object.entries(env ?? {})) assertVariable(name, value);
   if (cwd !== undefined && !isText(cwd)) throw wrong("start.cwd", cwd, "the path of a directory");
   if (logFile !== undefined && !isText(logFile)) throw wrong("start.logFile", logFile, "the path of a file");
   const limitMs = checkTimeout("start.readyTimeoutMs", readyTimeoutMs);
@@ -62,6 +63,14 @@ export function checkStart(start: StartOptions): CheckedStart {
 
 function isText(value: unknown): value is string {
   return typeof value === "string" && value !== "" && !value.includes("\0");
+}
+
+function assertVariable(name: string, value: unknown): void {
+  if (value === undefined) return;
+  if (typeof value === "string" && !`${name}${value}`.includes("\0")) return;
+  // What it holds may be secret.
+  const fact = `Cannot use start.env: ${JSON.stringify(name)} in it is no name with a text, both without a NUL`;
+  throw new EarshotError("INVALID_ARGUMENT", fact);
 }
 
 function wrong(name: string, value: unknown, what: string): EarshotError {

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { systemCode } from "../errors.js";
 import type { StartFiles } from "../transport/starting.js";
 import { StartLog } from "./start-log.js";
@@ -36,7 +36,14 @@ export class StartedProcess implements Disposable {
       return;
     }
     const { fd } = this.#log;
-    const child = spawn(command, args, { cwd, env, detached: true, stdio: ["ignore", fd, fd], shell: false });
+    let child: ChildProcess;
+    try {
+      child = spawn(command, args, { cwd, env, detached: true, stdio: ["ignore", fd, fd], shell: false });
+    } catch (cause) {
+      // Of the system's errors Node tells five by an event, and throws the others: E2BIG, ENOTDIR, ELOOP, ENOMEM, ...
+      this.#fate = { kind: "failed", fact: explain(cause, start), cause };
+      return;
+    }
     this.#child = child;
     child.on("error", (cause) => {
       // Later ones are of signals that find nobody.
@@ -67,12 +74,7 @@ export class StartedProcess implements Disposable {
 
   /** It, and what it has started. */
   terminate(): void {
-    if (this.pid === undefined || this.#fate.kind !== "running") return;
-    try {
-      process.kill(-this.pid, "SIGTERM");
-    } catch {
-      // It is gone already.
-    }
+    if (this.pid !== undefined && this.#fate.kind === "running") terminateGroup(this.pid);
   }
 
   /** From now on it has nothing to do with this process. */
@@ -82,13 +84,42 @@ export class StartedProcess implements Disposable {
   }
 }
 
+/** Whether there is such a process, of this user. */
+export function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+/** A process that was started with a session of its own, and what it has started. */
+export function terminateGroup(pid: number): void {
+  try {
+    process.kill(-pid, "SIGTERM");
+  } catch {
+    // It is gone already.
+  }
+}
+
 function explain(cause: unknown, { command, cwd }: CheckedStart): string {
   const program = JSON.stringify(command);
   const code = systemCode(cause);
-  if (code === "ENOENT" && cwd !== undefined && !existsSync(cwd)) {
-    return `its directory ${JSON.stringify(cwd)} is not there (ENOENT, option start.cwd)`;
+  if ((code === "ENOENT" || code === "ENOTDIR") && cwd !== undefined && !isDirectory(cwd)) {
+    const what = existsSync(cwd) ? "is no directory" : "is not there";
+    return `its directory ${JSON.stringify(cwd)} ${what} (${code}, option start.cwd)`;
   }
+  if (code === "ENOTDIR") return `of the path of ${program} a part is no directory (ENOTDIR, option start.command)`;
+  if (code === "E2BIG") return "the system takes no arguments and environment as large as these (E2BIG)";
   if (code === "ENOENT") return `there is no program ${program} (ENOENT, option start.command)`;
   if (code === "EACCES") return `${program} may not be executed (EACCES); check its mode, and that it is no directory`;
   return `${program} cannot be started: ${cause instanceof Error ? cause.message : String(cause)}`;
+}
+
+function isDirectory(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
 }

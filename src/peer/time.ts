@@ -14,7 +14,7 @@ export interface Time {
 }
 
 /** The longest that `setTimeout` takes; what is later is looked at again then. */
-const MAX_TIMEOUT_MS = 0x7fff_ffff;
+export const MAX_TIMEOUT_MS = 0x7fff_ffff;
 
 export const SYSTEM_TIME: Time = {
   now: () => performance.now(),

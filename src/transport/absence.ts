@@ -23,29 +23,36 @@ export class Absence {
   #directory: string | undefined;
   #isBack = false;
 
-  /** @param claim of the socket's file; without it there is nothing that could come back */
+  /** @param claim of the socket's file; without it the server stays where it is, in sight */
   constructor(claim: Pick<Claim, "path" | "identity" | "release"> | undefined) {
     this.#path = claim?.path;
     this.#directory = claim === undefined ? undefined : hide(claim);
     this.over = new Promise((resolve) => {
-      const timer = setTimeout(() => this.#end(), LAST_CALL_MS);
+      let last: NodeJS.Immediate | undefined;
+      // A process that was busy has its timers before its sockets: who has come meanwhile is heard first.
+      const timer = setTimeout(() => {
+        last = setImmediate(() => this.#end());
+      }, LAST_CALL_MS);
       this.#end = () => {
         clearTimeout(timer);
+        clearImmediate(last);
         this.#drop();
         resolve();
       };
     });
   }
 
-  /** Whether the file is where it was. */
+  /** Whether the file is where it was, or there is none and somebody has come. */
   get isBack(): boolean {
     return this.#isBack;
   }
 
   /** Somebody has connected. */
   onCaller(): void {
-    if (this.#directory === undefined || this.#path === undefined) return;
-    this.#isBack = hasLinked(join(this.#directory, TEMPORARY_SOCKET), this.#path);
+    // A name without a file has never been away.
+    if (this.#path === undefined) this.#isBack = true;
+    else if (this.#directory === undefined) return;
+    else this.#isBack = hasLinked(join(this.#directory, TEMPORARY_SOCKET), this.#path);
     this.#end();
   }
 

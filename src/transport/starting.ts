@@ -125,15 +125,20 @@ function startListening(server: Server, path: string): Promise<() => void> {
 
 function owned(server: Server, claimed: Claim, waiting: Set<Socket>): Start {
   let told: string | undefined;
+  // It is over for this side when the kernel has the word: who waits may stand still, and keeps no process alive.
+  const tellTo = (socket: Socket) => {
+    socket.write(told ?? "");
+    socket.destroySoon();
+  };
   server.on("connection", (socket) => {
-    if (told !== undefined) socket.end(told);
+    if (told !== undefined) tellTo(socket);
   });
   return {
     kind: "own",
     tell(word) {
       told = `${word}\n`;
       claimed.release();
-      for (const socket of waiting) socket.end(told);
+      for (const socket of waiting) tellTo(socket);
     },
     async end() {
       claimed.release();

@@ -210,3 +210,25 @@ test("a signal that aborts ends all that have it, and those alone", async (t) =>
   other.abort();
   assert.equal(await left, "CANCELLED unknown");
 });
+
+test("a client that is closed just as its connection is made waits for no greeting on it", async (t) => {
+  const world = new World(t);
+  world.serve(() => "never");
+  const client = world.client({ app: tool("1.0", ["1"]) });
+  const gone = new Gate();
+  const nothing = () => {};
+  world.take = (far) => {
+    far.start({
+      readInto: () => undefined,
+      onBytes: nothing,
+      onDrain: nothing,
+      onEnd: () => gone.open(),
+      onClose: () => gone.open(),
+    });
+    // The second time at once.
+    void client.close();
+    void client.close();
+  };
+  assert.equal(await outcome(client.send("a")), "CONNECTION_CLOSED unsent");
+  await gone.opened;
+});

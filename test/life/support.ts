@@ -26,6 +26,8 @@ export class World {
   readonly links: Transport[] = [];
   /** Called at each attempt; while its promise is pending, so is the attempt. */
   gate: (() => Promise<void>) | undefined;
+  /** Gets the server's end of each connection, before its client has the other; without it the server does. */
+  take: ((far: Transport) => void) | undefined;
   /** What comes of `Math.random`. */
   chance = 1;
   /** Whether somebody watches for the server, and how to tell. */
@@ -82,7 +84,8 @@ export class World {
     if (acceptor === undefined) throw this.refusal();
     const [near, far] = memoryPair();
     this.links.push(far);
-    acceptor.accept(far);
+    if (this.take === undefined) acceptor.accept(far);
+    else this.take(far);
     return near;
   };
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { existsSync, linkSync, readdirSync } from "node:fs";
+import { createConnection } from "node:net";
 import { dirname, join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { type Client, dial, EarshotError, listen } from "../../src/index.js";
@@ -97,6 +98,38 @@ test("when another has the address by then, who came is served all the same", as
   assert.equal(await outcome((await connect(t, { address })).send("x")), "reply other");
   await late.close();
   await server.closed;
+});
+
+test("who comes to an abstract name while its server leaves keeps it, too", async (t) => {
+  if (IS_OLD_NET) return;
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const server = await listen(`unix:@earshot-kept-${process.pid}`, (message) => message.bytes, { idleExitMs: 20 });
+  t.after(() => cut(server));
+  t.mock.timers.tick(20);
+  const client = await connect(t, server);
+  assert.equal(await outcome(client.send("late")), "reply late");
+  // The end of the time in which it is heard.
+  t.mock.timers.tick(100);
+  t.mock.timers.reset();
+  await spell(t, 200);
+  assert.equal(await outcome((await connect(t, server)).send("later")), "reply later");
+  assert.equal(await outcome(client.send("still")), "reply still");
+});
+
+test("a server that is busy as it leaves still hears who has come meanwhile, and stays", async (t) => {
+  const address = socketPath(t);
+  const server = await listen(address, (message) => message.bytes, { idleExitMs: 20 });
+  t.after(() => cut(server));
+  let hidden: string | undefined;
+  while (hidden === undefined) {
+    await new Promise((resolve) => setImmediate(resolve));
+    hidden = readdirSync(dirname(address)).find((name) => name.includes(".new-"));
+  }
+  const caller = createConnection(join(dirname(address), hidden, "s"));
+  t.after(() => caller.destroy());
+  for (const end = performance.now() + 50; performance.now() < end; );
+  await spell(t, 100);
+  assert.equal(await outcome((await connect(t, server)).send("x")), "reply x");
 });
 
 test("an abstract name is left, too", async () => {

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
+import { getEventListeners } from "node:events";
 import { test } from "node:test";
-import { type App, type DialOptions, dial, listen } from "../../src/index.js";
+import { type App, type Client, type DialOptions, dial, EarshotError, listen } from "../../src/index.js";
 import { isNewer } from "../../src/peer/newer-version.js";
+import { checkApp } from "../../src/peer/options.js";
+import { makeLeave } from "../../src/peer/replace.js";
 import { Child } from "../support/children.js";
 import { Daemons } from "../support/daemons.js";
 import { compileFixture } from "../support/starter.js";
@@ -135,6 +138,39 @@ test("an older server that is met on a later connection is replaced as well, als
     const successor = await listenAgain(older.address);
     assert.equal(await sending, "reply new");
     await successor.close();
+  }
+});
+
+/** An old server's client: it leaves when it is asked to, and then stands still. */
+function frozen() {
+  let onClosed: (error: EarshotError) => void = () => {};
+  const closed = new Promise<EarshotError>((resolve) => {
+    onClosed = resolve;
+  });
+  const asked = new Gate();
+  const client = {
+    closed,
+    ping: async () => ({ roundTripMs: 1, app: { name: "test", version: "1.0.0" } }),
+    system: async () => asked.open(),
+    close: async () => onClosed(new EarshotError("CONNECTION_CLOSED", "closed")),
+  };
+  return { client: client as unknown as Client, asked: asked.opened };
+}
+
+test("an old server that stands still as it leaves is waited for until the signal aborts, or for 5 s", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const mismatch = new EarshotError("VERSION_MISMATCH", "too old");
+  const own = checkApp(tool("2.0.0"));
+  for (const isAborted of [true, false]) {
+    const controller = new AbortController();
+    const { client, asked } = frozen();
+    const leaving = makeLeave({ own, mismatch, signal: controller.signal }, async () => client);
+    await asked;
+    await new Promise((resolve) => setImmediate(resolve));
+    if (isAborted) controller.abort();
+    else t.mock.timers.tick(5_000);
+    await leaving;
+    assert.equal(getEventListeners(controller.signal, "abort").length, 0);
   }
 });
 

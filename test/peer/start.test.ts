@@ -98,6 +98,21 @@ const broken: { what: string; options: object; message: RegExp }[] = [
     message: /: its directory "\/no\/such" is not there \(ENOENT, option start\.cwd\)$/,
   },
   {
+    what: "a directory that is a file",
+    options: { cwd: "/etc/passwd" },
+    message: /: its directory "\/etc\/passwd" is no directory \(ENOTDIR, option start\.cwd\)$/,
+  },
+  {
+    what: "a program under a file",
+    options: { command: "/etc/passwd/x" },
+    message: /: of the path of "\/etc\/passwd\/x" a part is no directory \(ENOTDIR, option start\.command\)$/,
+  },
+  {
+    what: "an argument that is too large",
+    options: { args: ["x".repeat(200_000)] },
+    message: /: the system takes no arguments and environment as large as these \(E2BIG\)$/,
+  },
+  {
     what: "a log file that cannot be opened",
     options: { logFile: "/no/such/log" },
     message: /: its log file "\/no\/such\/log" cannot be opened \(ENOENT\)$/,
@@ -133,19 +148,18 @@ test("a program that starts the server in its turn, and ends, is waited for", as
   assert.equal(await outcome(client.send("who?")), `reply ${daemons.pids("begun")[0]}`);
 });
 
-test("a caller that gives up is told so at once, and the others get the server", async (t) => {
+test("a time that is longer than Node's timers take is no time at all", async (t) => {
   const daemons = await Daemons.prepare(t);
-  const abort = new AbortController();
-  const start = daemons.start({ delayMs: 300 });
-  const first = rejection(dial(daemons.address, { start, signal: abort.signal }));
-  while (daemons.pids("begun").length === 0) await new Promise((resolve) => setImmediate(resolve));
-  const second = connect(t, daemons, { start });
-  const third = rejection(dial(daemons.address, { start, signal: abort.signal }));
-  abort.abort(new Error("enough"));
-  for (const error of [await first, await third]) {
-    assert.deepEqual([error.code, (error.cause as Error).message], ["CANCELLED", "enough"]);
-  }
-  assert.match(await outcome((await second).send("who?")), /^reply/);
+  const start = daemons.start({ delayMs: 100 }, { readyTimeoutMs: 3e9 });
+  assert.match(await outcome((await connect(t, daemons, { start })).send("who?")), /^reply/);
+});
+
+test("a client that connects when it has to, and cannot start its server, tells why and goes on", async (t) => {
+  const daemons = await Daemons.prepare(t);
+  const client = await connect(t, daemons, { connect: "lazy", start: daemons.start({}, { cwd: "/etc/passwd" }) });
+  assert.equal(await outcome(client.send("who?")), "START_FAILED unsent");
+  assert.equal(client.state.kind, "waiting");
+  await client.close();
 });
 
 test("a starter that is killed leaves the others waiting for nobody", async (t) => {
@@ -218,6 +232,8 @@ const wrong: [string, unknown][] = [
   ["start.args", { command: "x", args: "y" }],
   ["start.args", { command: "x", args: [1] }],
   ["start.env", { command: "x", env: "PATH=/" }],
+  ["start.env", { command: "x", env: { A: "a\0b" } }],
+  ["start.env", { command: "x", env: { A: 1 } }],
   ["start.cwd", { command: "x", cwd: 1 }],
   ["start.logFile", { command: "x", logFile: "" }],
   ["start.readyTimeoutMs", { command: "x", readyTimeoutMs: -1 }],
