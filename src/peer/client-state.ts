@@ -58,6 +58,7 @@ export interface ReconnectOptions {
  * - `"idempotent"`: also when a handler may have seen it. It goes with the same id each time, a random one unless it was
  *   given one, and a server that remembers the id answers with the reply that it gave then. Framed wire only.
  *
- * It waits until `timeoutMs` is over or `signal` aborts: without either for as long as it takes.
+ * It waits until `timeoutMs` is over or `signal` aborts: without either for as long as it takes. With `reconnect: false` there is no
+ * connection to wait for: only what the server has no place for is sent again.
  */
 export type Retry = false | "unsent" | "idempotent";
