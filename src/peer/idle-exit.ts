@@ -3,6 +3,7 @@ export class IdleExit {
   readonly #afterMs: number;
   readonly #leave: () => void;
   #timer: NodeJS.Timeout | undefined;
+  #last: NodeJS.Immediate | undefined;
 
   /** @param afterMs 0 for never */
   constructor(afterMs: number, leave: () => void) {
@@ -13,12 +14,17 @@ export class IdleExit {
   /** Somebody is connected. */
   stop(): void {
     clearTimeout(this.#timer);
+    clearImmediate(this.#last);
     this.#timer = undefined;
   }
 
   /** Nobody is. */
   start(): void {
     this.stop();
-    if (this.#afterMs > 0) this.#timer = setTimeout(this.#leave, this.#afterMs);
+    if (this.#afterMs === 0) return;
+    // A process that was busy has its timers before its sockets: who has come meanwhile is heard first.
+    this.#timer = setTimeout(() => {
+      this.#last = setImmediate(this.#leave);
+    }, this.#afterMs);
   }
 }

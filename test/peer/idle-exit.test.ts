@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { existsSync, linkSync, readdirSync } from "node:fs";
-import { createConnection } from "node:net";
+import { createConnection, createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { type Client, dial, EarshotError, listen } from "../../src/index.js";
+import { IdleExit } from "../../src/peer/idle-exit.js";
 import { Child, until } from "../support/children.js";
 import { compileFixture } from "../support/starter.js";
 import { connect, cut, outcome, rejection, serve, socketPath } from "./support.js";
@@ -88,6 +90,7 @@ test("when another has the address by then, who came is served all the same", as
   t.mock.timers.enable({ apis: ["setTimeout"] });
   const server = await listen(address, (message) => message.bytes, { idleExitMs: 20 });
   t.mock.timers.tick(20);
+  await new Promise((resolve) => setImmediate(resolve));
   assert.ok(!existsSync(address));
   linkSync(other.address.slice("unix:".length), address);
   const late = await arriveLate(t, address);
@@ -106,6 +109,7 @@ test("who comes to an abstract name while its server leaves keeps it, too", asyn
   const server = await listen(`unix:@earshot-kept-${process.pid}`, (message) => message.bytes, { idleExitMs: 20 });
   t.after(() => cut(server));
   t.mock.timers.tick(20);
+  await new Promise((resolve) => setImmediate(resolve));
   const client = await connect(t, server);
   assert.equal(await outcome(client.send("late")), "reply late");
   // The end of the time in which it is heard.
@@ -114,6 +118,23 @@ test("who comes to an abstract name while its server leaves keeps it, too", asyn
   await spell(t, 200);
   assert.equal(await outcome((await connect(t, server)).send("later")), "reply later");
   assert.equal(await outcome(client.send("still")), "reply still");
+});
+
+test("who has come while a server was busy has come before its time was over", async (t) => {
+  let hasLeft = false;
+  const idleExit = new IdleExit(20, () => {
+    hasLeft = true;
+  });
+  const address = socketPath(t);
+  const server = createServer(() => idleExit.stop()).listen(address);
+  t.after(() => server.close());
+  await once(server, "listening");
+  idleExit.start();
+  const caller = createConnection(address);
+  t.after(() => caller.destroy());
+  for (const end = performance.now() + 50; performance.now() < end; );
+  await spell(t, 50);
+  assert.equal(hasLeft, false);
 });
 
 test("a server that is busy as it leaves still hears who has come meanwhile, and stays", async (t) => {
