@@ -55,7 +55,7 @@ export async function run(args: readonly string[]): Promise<ExitCode> {
 
 /** What has become of it when the time is over. */
 async function outcome(outbox: Outbox, id: string, time: TimeLimit): Promise<"delivered" | "kept" | DeadLetter> {
-  while (outbox.message(id) !== undefined) {
+  while (outbox.has(id)) {
     if (time.leftMs <= LOOK_MS) return "kept";
     await setTimeout(LOOK_MS);
   }

@@ -2,11 +2,13 @@ import { EarshotError } from "../errors.js";
 import { delayAfter } from "../peer/backoff.js";
 import type { Clock } from "./clock.js";
 import type { Events } from "./events.js";
-import { expiry, failureAfter, judge, toError, type Verdict } from "./failure.js";
+import { damage, expiry, failureAfter, judge, toError, type Verdict } from "./failure.js";
 import type { Journal } from "./journal.js";
+import { Load } from "./load.js";
 import type { WorkOptions } from "./options.js";
-import { deadAfter, type Outcome, recordAll } from "./outcomes.js";
+import { deadAfter, type Outcome } from "./outcomes.js";
 import type { KeptMessage } from "./record.js";
+import { Recorder } from "./recorder.js";
 import type { Store } from "./store.js";
 import { type Task, Tasks } from "./tasks.js";
 import type { Way } from "./way.js";
@@ -18,28 +20,19 @@ type State =
   | { readonly is: "away"; readonly cancel: () => void }
   | { readonly is: "closed" };
 
-/** How many messages may wait for their next attempt before no new ones are tried. */
-const MAX_TAKEN = 20_000;
-const MAX_BYTES_UNDER_WAY = 67_108_864;
-/** When the store could not be written. */
-const RECORD_AGAIN_MS = 1_000;
-
 /** Brings messages to the server, while it is this process's turn. */
 export class Deliverer {
   readonly #store: Store;
-  readonly #journal: Journal;
   readonly #way: Way;
   readonly #events: Events;
   readonly #clock: Clock;
   readonly #options: WorkOptions;
   readonly #tasks: Tasks;
+  readonly #recorder: Recorder;
+  readonly #load: Load;
+  /** Those that are tried, until it is on disk what became of it. */
+  readonly #busy = new Set<number>();
   #state: State = { is: "resting" };
-  #underWay = 0;
-  #bytesUnderWay = 0;
-  /** A suspect is tried, and nothing else with it. */
-  #isAlone = false;
-  #outcomes: Outcome[] = [];
-  #recording: "no" | "writing" | "waiting" = "no";
   #outages = 0;
   #onRecorded: () => void = () => {};
   #onDrained: () => void = () => {};
@@ -52,12 +45,16 @@ export class Deliverer {
     { clock, work }: { readonly clock: Clock; readonly work: WorkOptions },
   ) {
     this.#store = store;
-    this.#journal = journal;
     this.#way = way;
     this.#events = events;
     this.#clock = clock;
     this.#options = work;
-    this.#tasks = new Tasks((sequence, limit) => store.readyAfter(sequence, limit));
+    this.#load = new Load(work.concurrency);
+    this.#tasks = new Tasks((sequence, limit) => store.queues.readyAfter(sequence, limit));
+    this.#recorder = new Recorder(store, journal, clock, {
+      onRecorded: (outcomes, ready) => this.#onOutcomes(outcomes, ready),
+      onTrouble: (error) => events.emit("trouble", { error }),
+    });
     way.onBack(() => this.#onBack());
   }
 
@@ -66,6 +63,15 @@ export class Deliverer {
     if (this.#state.is !== "resting") return;
     this.#state = { is: "working" };
     this.pump();
+  }
+
+  /** It is another process's turn from now on: what is under way ends, and nothing else begins. */
+  rest(): void {
+    if (this.#state.is === "closed") return;
+    if (this.#state.is === "away") this.#state.cancel();
+    this.#state = { is: "resting" };
+    this.#load.forgetHeldBack();
+    this.#tasks.startOver();
   }
 
   /** Called whenever something was settled on disk. */
@@ -79,16 +85,16 @@ export class Deliverer {
     this.pump();
   }
 
-  isTaken(sequence: number): boolean {
-    return this.#tasks.isTaken(sequence);
+  /** Whether it is being tried, or it is not on disk yet what became of it. */
+  isUnderWay(sequence: number): boolean {
+    return this.#busy.has(sequence);
   }
 
   /** Tries what may be tried now. */
   pump(): void {
-    while (this.#mayStart) {
+    while (this.#state.is === "working" && this.#load.hasRoom && !this.#recorder.isHeldUp) {
       const sequence = this.#tasks.next();
-      if (sequence === undefined) return;
-      if (!this.#start(sequence)) return;
+      if (sequence === undefined || !this.#tryStart(sequence)) return;
     }
   }
 
@@ -97,22 +103,22 @@ export class Deliverer {
     if (this.#state.is === "away") this.#state.cancel();
     this.#state = { is: "closed" };
     await this.#way.close(graceMs);
-    if (this.#underWay > 0) await new Promise<void>((resolve) => (this.#onDrained = resolve));
-    while (this.#outcomes.length > 0 && this.#recording !== "waiting") await this.#record();
-    await this.#journal.idle;
-  }
-
-  get #mayStart(): boolean {
-    return (
-      this.#state.is === "working" &&
-      !this.#isAlone &&
-      this.#recording !== "waiting" &&
-      this.#underWay < this.#options.concurrency &&
-      this.#tasks.takenCount < MAX_TAKEN
-    );
+    if (!this.#load.isNone) await new Promise<void>((resolve) => (this.#onDrained = resolve));
+    await this.#recorder.close();
   }
 
   /** False: not now, nor anything else. */
+  #tryStart(sequence: number): boolean {
+    try {
+      if (this.#start(sequence)) return true;
+    } catch (error) {
+      // The store cannot be read: it is tried again with whatever comes next.
+      this.#events.emit("trouble", { error: toError(error) });
+    }
+    this.#tasks.putBack(sequence);
+    return false;
+  }
+
   #start(sequence: number): boolean {
     const message = this.#read(sequence);
     if (message === undefined) return true;
@@ -123,13 +129,7 @@ export class Deliverer {
       this.#settle({ is: "dead", task, reason: expiry(message.expiresAt, before, now) });
       return true;
     }
-    const isSuspect = before?.isSuspect === true;
-    const isTooMuch = isSuspect || this.#bytesUnderWay + task.bytes > MAX_BYTES_UNDER_WAY;
-    if (isTooMuch && this.#underWay > 0) {
-      this.#tasks.putBack(sequence);
-      return false;
-    }
-    this.#isAlone = isSuspect;
+    if (!this.#load.take({ bytes: task.bytes, isSuspect: before?.isSuspect === true })) return false;
     void this.#deliver(task, message);
     return true;
   }
@@ -141,28 +141,25 @@ export class Deliverer {
       if (message === undefined) this.#tasks.letGo(sequence);
       return message;
     } catch (error) {
+      if (!(error instanceof EarshotError)) throw error;
       const task = { sequence, id: this.#store.idAt(sequence), bytes: 0, before: undefined };
-      const failure = failureAfter(undefined, toError(error), this.#clock.now(), false);
-      this.#settle(deadAfter(task, { ...failure, attempts: 0 }, this.#clock.now()));
+      this.#settle({ is: "dead", task, reason: damage(error, this.#clock.now()) });
       return undefined;
     }
   }
 
   async #deliver(task: Task, message: KeptMessage): Promise<void> {
-    this.#underWay++;
-    this.#bytesUnderWay += task.bytes;
+    this.#busy.add(task.sequence);
     let error: EarshotError | undefined;
     try {
       await this.#way.deliver(message, this.#options.attemptTimeoutMs);
     } catch (reason) {
       error = toError(reason);
     }
-    this.#underWay--;
-    this.#bytesUnderWay -= task.bytes;
-    this.#isAlone = false;
+    this.#load.release(task.bytes);
     if (error === undefined) this.#onDelivered(task);
     else this.#onFailure(task, error);
-    if (this.#underWay === 0) this.#onDrained();
+    if (this.#load.isNone) this.#onDrained();
     this.pump();
   }
 
@@ -174,9 +171,19 @@ export class Deliverer {
   #onFailure(task: Task, error: EarshotError): void {
     // What was cut off because this side closes is as if it had not been tried: it is tried again, with the same id.
     if (this.#state.is === "closed") return;
-    const verdict = judge(error, this.#options.isPermanent);
+    const verdict = judge(error, (reason) => this.#isPermanent(reason));
     if (verdict === "away") this.#onAway(task, error);
     else this.#onTried(task, error, verdict);
+  }
+
+  /** A program's mistake in it is told, and costs no message its life. */
+  #isPermanent(error: EarshotError): boolean {
+    try {
+      return this.#options.isPermanent(error);
+    } catch (reason) {
+      this.#events.emit("trouble", { error: toError(reason) });
+      return false;
+    }
   }
 
   #onTried(task: Task, error: EarshotError, verdict: Exclude<Verdict, "away">): void {
@@ -195,6 +202,7 @@ export class Deliverer {
 
   /** Nothing is wrong with the message: it is the first one when the server is back. */
   #onAway(task: Task, error: EarshotError): void {
+    this.#busy.delete(task.sequence);
     this.#tasks.again(task.sequence);
     if (this.#state.is !== "working") return;
     const retryInMs = this.#pause(++this.#outages, error.retryAfterMs);
@@ -217,43 +225,20 @@ export class Deliverer {
   }
 
   #settle(outcome: Outcome): void {
-    this.#outcomes.push(outcome);
-    if (this.#recording === "no") void this.#record();
+    this.#busy.add(outcome.task.sequence);
+    this.#recorder.settle(outcome);
   }
 
-  /** What has happened since the last transaction, in one. */
-  async #record(): Promise<void> {
-    this.#recording = "writing";
-    // Those of this turn belong together.
-    await Promise.resolve();
-    const outcomes = this.#outcomes;
-    this.#outcomes = [];
-    try {
-      const now = this.#clock.now();
-      const ready = await this.#journal.run("post", 0, false, () => recordAll(this.#store, outcomes, now));
-      this.#recording = "no";
-      for (const outcome of outcomes) this.#tell(outcome);
-      this.#tasks.add(ready);
-      this.#onRecorded();
-      if (this.#outcomes.length > 0) void this.#record();
-      this.pump();
-    } catch (error) {
-      this.#onUnrecorded(outcomes, error);
-    }
-  }
-
-  /** They stay in memory, and are not delivered again by this process. */
-  #onUnrecorded(outcomes: Outcome[], error: unknown): void {
-    this.#outcomes = outcomes.concat(this.#outcomes);
-    this.#recording = "waiting";
-    this.#events.emit("trouble", { error: toError(error) });
-    this.#clock.after(RECORD_AGAIN_MS, () => {
-      if (this.#state.is !== "closed") void this.#record();
-    });
+  #onOutcomes(outcomes: readonly Outcome[], ready: readonly number[]): void {
+    for (const outcome of outcomes) this.#tell(outcome);
+    this.#tasks.add(ready);
+    this.#onRecorded();
+    this.pump();
   }
 
   #tell(outcome: Outcome): void {
     const { sequence, id } = outcome.task;
+    this.#busy.delete(sequence);
     switch (outcome.is) {
       case "delivered":
         this.#tasks.letGo(sequence);

@@ -17,6 +17,11 @@ export class DialedWay implements Way {
     this.#options = { ...options, connect: "lazy" };
   }
 
+  /** Checks the options, and connects to nobody. @throws EarshotError `INVALID_ARGUMENT`, `INVALID_ADDRESS`, `UNSUPPORTED`, ... */
+  async prepare(): Promise<void> {
+    await this.#connect();
+  }
+
   onBack(listener: () => void): void {
     this.#onBack = listener;
   }

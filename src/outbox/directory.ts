@@ -10,7 +10,7 @@ import {
   statSync,
 } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { failure, fromSystem } from "../errors.js";
+import { failure, fromSystem, systemCode } from "../errors.js";
 
 const OTHERS = 0o077;
 const MODE = 0o777;
@@ -29,16 +29,25 @@ export function preparePrivateDirectory(directory: string): void {
   try {
     // In two steps: for the last one, `recursive` hides why it failed.
     mkdirSync(dirname(resolve(directory)), { recursive: true, mode: 0o700 });
-    if (!existsSync(directory)) mkdirSync(directory, { mode: 0o700 });
+    makeDirectory(directory);
   } catch (error) {
-    const isFile = error instanceof Error && "code" in error && ["EEXIST", "ENOTDIR"].includes(String(error.code));
-    if (isFile) throw failure("INVALID_ARGUMENT", "open", directory, "there is something that is not a directory");
+    if (["EEXIST", "ENOTDIR"].includes(systemCode(error) ?? ""))
+      throw failure("INVALID_ARGUMENT", "open", directory, "there is something that is not a directory");
     throw fromSystem(error, "open", directory, accessFact(error, directory));
   }
   const facts = statSync(directory);
   if (!facts.isDirectory())
     throw failure("INVALID_ARGUMENT", "open", directory, "there is something that is not a directory");
   assertPrivate(directory, facts);
+}
+
+/** Another process may make it in the same moment. */
+function makeDirectory(directory: string): void {
+  try {
+    mkdirSync(directory, { mode: 0o700 });
+  } catch (error) {
+    if (!existsSync(directory)) throw error;
+  }
 }
 
 function assertPrivate(directory: string, { mode, uid }: Stats): void {

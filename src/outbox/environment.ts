@@ -1,5 +1,6 @@
 import { truncateSync } from "node:fs";
 import { constants } from "node:os";
+import { resolve } from "node:path";
 import { EarshotError, type ErrorCode, failure, type Operation, systemCode } from "../errors.js";
 import {
   accessFact,
@@ -18,6 +19,9 @@ const TABLE_OPTIONS = { encoding: "binary", keyEncoding: "binary" } as const;
 const FORMAT_KEY = Buffer.from("format");
 /** So much of the disk is left alone, so that what is delivered can still be recorded when others have filled it. */
 const RESERVE_BYTES = 1_048_576;
+
+/** LMDB's own limit, 126, is less than the processes that may share a directory. */
+const MAX_READERS = 2_048;
 
 /** What a directory holds, and how it is laid out. */
 export interface Layout<Name extends string> {
@@ -43,7 +47,9 @@ export class Environment<Name extends string> {
   }
 
   /** @throws EarshotError `UNSUPPORTED`, `STORE_DAMAGED`, `VERSION_MISMATCH`, `PERMISSION_DENIED`, ... */
-  static async open<Name extends string>(directory: string, layout: Layout<Name>): Promise<Environment<Name>> {
+  static async open<Name extends string>(path: string, layout: Layout<Name>): Promise<Environment<Name>> {
+    // It stays the same when the process goes to another working directory.
+    const directory = resolve(path);
     const openRoot = await loadLmdb(`the ${layout.kind} ${JSON.stringify(directory)}`);
     preparePrivateDirectory(directory);
     assertStoreFile(directory);
@@ -81,6 +87,11 @@ export class Environment<Name extends string> {
     this.#root.resetReadTxn();
   }
 
+  /** A process that was killed while it read holds back what it saw, and the file grows: it is let go. */
+  forgetDeadReaders(): void {
+    this.#root.readerCheck();
+  }
+
   /**
    * @param bytes how many are about to be written
    * @param keptBytes how many are in use: what the file has beyond that is used again
@@ -103,7 +114,13 @@ export class Environment<Name extends string> {
 
 function openFile(openRoot: OpenRoot, directory: string, tables: number): Root {
   try {
-    return openRoot({ path: directory, maxDbs: tables + 1, eventTurnBatching: false, ...TABLE_OPTIONS });
+    return openRoot({
+      path: directory,
+      maxDbs: tables + 1,
+      maxReaders: MAX_READERS,
+      eventTurnBatching: false,
+      ...TABLE_OPTIONS,
+    });
   } catch (error) {
     throw toStoreError(error, "open", directory);
   }

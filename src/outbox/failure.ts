@@ -52,13 +52,25 @@ const HOPELESS: ReadonlySet<ErrorCode> = new Set([
 
 export function judge(error: EarshotError, isPermanent: (error: EarshotError) => boolean): Verdict {
   const { code, delivery, op } = error;
-  if (HOPELESS.has(code) || isPermanent(error)) return "dead";
+  // What fails while a connection is made says nothing of the message.
+  if ((HOPELESS.has(code) && op !== "dial") || isPermanent(error)) return "dead";
   if (code === "HANDLER_FAILED" || code === "PROCEDURE_FAILED") return "later";
   if (delivery === "unsent" || op === "dial" || code === "OVERLOADED") return "away";
   return code === "CONNECTION_LOST" || code === "CONNECTION_CLOSED" ? "lost" : "later";
 }
 
 const MAX_TEXT = 2_000;
+
+/** `undefined`: it is not what was written, and its message counts as not tried yet. */
+export function parseFailure(text: string): Failure | undefined {
+  try {
+    const failure: Failure | null = JSON.parse(text);
+    const isUsable = [failure?.attempts, failure?.firstAt, failure?.lastAt].every(Number.isFinite);
+    return isUsable && typeof failure?.code === "string" && typeof failure.message === "string" ? failure : undefined;
+  } catch {
+    return undefined;
+  }
+}
 
 export function failureAfter(
   before: Failure | undefined,
@@ -81,6 +93,12 @@ export function reasonOf(failure: Failure, now: number): Reason {
   const { attempts, firstAt, lastAt, code, message, remoteCode } = failure;
   const details = remoteCode === undefined ? {} : { remoteCode };
   return { code, message, ...details, attempts, firstAttemptAt: firstAt, lastAttemptAt: lastAt, deadAt: now };
+}
+
+/** A message that cannot be read is not tried. */
+export function damage(error: unknown, now: number): Reason {
+  const { code, message } = toError(error);
+  return { code, message, attempts: 0, deadAt: now };
 }
 
 export function expiry(expiresAt: number, before: Failure | undefined, now: number): Reason {

@@ -1,10 +1,8 @@
-import { EarshotError } from "../errors.js";
 import type { Reason } from "./failure.js";
 import { numberKey, readNumber } from "./keys.js";
-import type { Table } from "./lmdb.js";
+import { hasRow, type Table } from "./lmdb.js";
 
 interface Grave {
-  readonly sequence: number;
   readonly reason: Reason;
   readonly record: Buffer;
 }
@@ -25,19 +23,16 @@ export class Graveyard {
   }
 
   has(sequence: number): boolean {
-    return this.#dead.get(numberKey(sequence)) !== undefined;
+    return hasRow(this.#dead, numberKey(sequence));
   }
 
   get(sequence: number): Grave | undefined {
     const value = this.#dead.get(numberKey(sequence));
-    return value === undefined ? undefined : open(sequence, value);
+    return value === undefined ? undefined : open(value);
   }
 
-  /** Removes it, and returns what was posted. */
-  take(sequence: number): Buffer | undefined {
-    const grave = this.get(sequence);
-    if (grave !== undefined) this.#dead.remove(numberKey(sequence));
-    return grave?.record;
+  remove(sequence: number): void {
+    this.#dead.remove(numberKey(sequence));
   }
 
   /** The one that was posted last, if there is any. */
@@ -46,18 +41,32 @@ export class Graveyard {
   }
 
   /** Those after this one, in the order in which they were posted. */
-  after(sequence: number, limit: number): readonly Grave[] {
-    const entries = this.#dead.getRange({ start: numberKey(sequence + 1), limit, snapshot: false });
-    return Array.from(entries, ({ key, value }) => open(readNumber(key), value));
+  after(sequence: number, limit: number): readonly number[] {
+    const start = numberKey(sequence + 1);
+    return Array.from(this.#dead.getKeys({ start, limit, snapshot: false }), (key) => readNumber(key));
   }
 }
 
-function open(sequence: number, value: Buffer): Grave {
+/** One that is damaged can be looked at all the same, and dropped. */
+function open(value: Buffer): Grave {
+  const end = value.length < 4 ? Infinity : 4 + value.readUInt32BE(0);
+  if (end > value.length) return { reason: UNREADABLE, record: Buffer.alloc(0) };
+  return { reason: parseReason(value.toString("utf8", 4, end)), record: value.subarray(end) };
+}
+
+const UNREADABLE: Reason = {
+  code: "STORE_DAMAGED",
+  message: "why it is a dead letter is not what was written",
+  attempts: 0,
+  deadAt: 0,
+};
+
+function parseReason(text: string): Reason {
   try {
-    const end = 4 + value.readUInt32BE(0);
-    const reason: Reason = JSON.parse(value.toString("utf8", 4, end));
-    return { sequence, reason, record: value.subarray(end) };
-  } catch (cause) {
-    throw new EarshotError("STORE_DAMAGED", `dead letter ${sequence} is not what was written`, { cause });
+    const reason: Reason | null = JSON.parse(text);
+    const isUsable = [reason?.code, reason?.message].every((value) => typeof value === "string");
+    return reason !== null && isUsable && Number.isFinite(reason.attempts) ? reason : UNREADABLE;
+  } catch {
+    return UNREADABLE;
   }
 }

@@ -1,4 +1,4 @@
-import type { EarshotError, Operation } from "../errors.js";
+import { EarshotError, type Operation } from "../errors.js";
 import { type Environment, toStoreError } from "./environment.js";
 
 /** What a transaction begins and ends with, however much is done in it. */
@@ -27,7 +27,7 @@ const MAX_BYTES = 16_777_216;
 export class Journal {
   readonly #environment: Environment<never>;
   readonly #book: Book;
-  /** Called when something was added. */
+  /** Called when something was added; it does not throw. */
   readonly #onAdded: () => void;
   #entries: Entry[] = [];
   #isWriting = false;
@@ -147,13 +147,9 @@ function runOne({ action }: Entry): Outcome {
   try {
     return { ok: true, value: action() };
   } catch (error) {
-    if (isRefusal(error)) return { ok: false, error };
+    if (error instanceof EarshotError) return { ok: false, error };
     throw error;
   }
-}
-
-function isRefusal(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "STORE_FULL";
 }
 
 /** All that is asked for in one turn is in one transaction. */

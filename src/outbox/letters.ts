@@ -2,8 +2,9 @@ import { EarshotError } from "../errors.js";
 import type { Environment } from "./environment.js";
 import type { Reason } from "./failure.js";
 import type { Journal } from "./journal.js";
-import { decodeHead, decodeRecord, type KeptMessage } from "./record.js";
-import type { Store } from "./store.js";
+import { refuse } from "./options.js";
+import type { KeptMessage } from "./record.js";
+import type { Store, View } from "./store.js";
 
 /** A message that an outbox holds. */
 export interface OutboxMessage {
@@ -13,7 +14,7 @@ export interface OutboxMessage {
   readonly key: string | undefined;
   /** What goes along with it. */
   readonly headers: Readonly<Record<string, string>>;
-  /** Its bytes. */
+  /** Its bytes; none if it is damaged. */
   readonly data: Uint8Array;
   /** When it was posted, by the wall clock. */
   readonly postedAt: Date;
@@ -23,7 +24,7 @@ export interface OutboxMessage {
   readonly expiresAt: Date | undefined;
   /** How often it was tried. */
   readonly attempts: number;
-  /** Why the last attempt failed; `undefined`: none did. */
+  /** Why the last attempt failed, or `STORE_DAMAGED`: no attempt will be made; `undefined`: neither. */
   readonly lastError: LastError | undefined;
 }
 
@@ -43,111 +44,141 @@ export interface DeadLetter extends OutboxMessage {
 
 const CHUNK = 256;
 
+/** What dead letters need of their outbox. */
+interface Surroundings {
+  readonly environment: Environment<never>;
+  readonly store: Store;
+  readonly journal: Journal;
+  /** @throws EarshotError `CONNECTION_CLOSED` */
+  assertOpen(): void;
+  onRevived(): void;
+}
+
 /** The messages that could not be delivered. They stay until somebody decides. */
 export class DeadLetters {
-  readonly #environment: Environment<never>;
-  readonly #store: Store;
-  readonly #journal: Journal;
-  readonly #onRevived: () => void;
+  readonly #outbox: Surroundings;
 
   /** @internal they are an outbox's `deadLetters` */
-  constructor(environment: Environment<never>, store: Store, journal: Journal, onRevived: () => void) {
-    this.#environment = environment;
-    this.#store = store;
-    this.#journal = journal;
-    this.#onRevived = onRevived;
-  }
-
-  /** In the order in which they were posted. */
-  *list(): Generator<DeadLetter> {
-    for (let after = 0; ; ) {
-      const graves = this.#store.graveyard.after(after, CHUNK);
-      for (const { sequence, record, reason } of graves) {
-        after = sequence;
-        yield toLetter(this.#store.named(decodeLeniently(record), sequence), reason);
-      }
-      if (graves.length < CHUNK) return;
-    }
-  }
-
-  /** `undefined` if there is none of that id. */
-  get(id: string): DeadLetter | undefined {
-    const sequence = this.#find(id);
-    const grave = sequence === undefined ? undefined : this.#store.graveyard.get(sequence);
-    if (grave === undefined) return undefined;
-    return toLetter(this.#store.named(decodeLeniently(grave.record), grave.sequence), grave.reason);
+  constructor(outbox: Surroundings) {
+    this.#outbox = outbox;
   }
 
   /**
-   * Posts it anew, with its id, behind all others, and without a time to expire; or all of them. Returns how many.
+   * In the order in which they were posted. A damaged one has no data.
    *
-   * @throws EarshotError `INVALID_ARGUMENT` if there is no dead letter of that id; `STORE_DAMAGED` if it cannot be read
+   * @throws EarshotError `CONNECTION_CLOSED` when the outbox is closed, also while it is listed
+   */
+  *list(): Generator<DeadLetter> {
+    const { store } = this.#outbox;
+    for (const sequence of inChunks(this.#outbox, (after) => store.graveyard.after(after, CHUNK))) {
+      const letter = store.letter(sequence);
+      if (letter !== undefined) yield toLetter(letter.message, letter.reason);
+    }
+  }
+
+  /** `undefined` if there is none of that id. @throws EarshotError `CONNECTION_CLOSED` */
+  get(id: string): DeadLetter | undefined {
+    const { environment, store } = this.#outbox;
+    this.#outbox.assertOpen();
+    environment.refresh();
+    const sequence = store.find(id);
+    const letter = sequence === undefined ? undefined : store.letter(sequence);
+    return letter === undefined ? undefined : toLetter(letter.message, letter.reason);
+  }
+
+  /**
+   * Posts it anew, with its id, behind all others, and without a time to expire; or all of them that are not damaged. Returns
+   * how many.
+   *
+   * @throws EarshotError `INVALID_ARGUMENT` if there is no dead letter of that id; `STORE_DAMAGED` if it cannot be read;
+   * `CONNECTION_CLOSED`
    */
   async retry(id: string | { readonly all: true }): Promise<number> {
+    const { store } = this.#outbox;
     const now = Date.now();
-    const revive = (sequence: number) => this.#store.revive(sequence, now) !== undefined;
-    const count = await this.#forEach(id, "post", revive);
-    this.#onRevived();
+    const count = await this.#forEach(id, (sequence) => store.revive(sequence, now));
+    this.#outbox.onRevived();
     return count;
   }
 
-  /** Removes it for good, or all of them. Returns how many. @throws EarshotError `INVALID_ARGUMENT` */
-  drop(id: string | { readonly all: true }): Promise<number> {
-    return this.#forEach(id, "post", (sequence) => this.#store.drop(sequence));
+  /** Removes it for good, or all of them. Returns how many. @throws EarshotError `INVALID_ARGUMENT`, `CONNECTION_CLOSED` */
+  async drop(id: string | { readonly all: true }): Promise<number> {
+    const { store } = this.#outbox;
+    return await this.#forEach(id, (sequence) => store.drop(sequence));
   }
 
-  async #forEach(
-    id: string | { readonly all: true },
-    op: "post",
-    action: (sequence: number) => boolean,
-  ): Promise<number> {
-    if (typeof id !== "string") return await this.#forAll(op, action);
-    const isDone = await this.#journal.run(op, 0, false, () => {
-      const sequence = this.#store.find(id);
-      return sequence !== undefined && this.#store.graveyard.has(sequence) && action(sequence);
+  async #forEach(id: string | { readonly all: true }, action: (sequence: number) => boolean): Promise<number> {
+    this.#outbox.assertOpen();
+    if (typeof id !== "string") {
+      // Whoever has no id by mistake does not mean all of them.
+      if (id?.all !== true) refuse("id", id, "the id of a dead letter, or { all: true }");
+      return await this.#forAll(action);
+    }
+    const { journal, store } = this.#outbox;
+    const isDone = await journal.run("post", 0, false, () => {
+      const sequence = store.find(id);
+      return sequence !== undefined && action(sequence);
     });
     if (isDone) return 1;
     throw new EarshotError("INVALID_ARGUMENT", `Cannot use id: ${JSON.stringify(id)}; there is no such dead letter`);
   }
 
   /** Those that are there now: what dies again meanwhile has a later number. */
-  async #forAll(op: "post", action: (sequence: number) => boolean): Promise<number> {
+  async #forAll(action: (sequence: number) => boolean): Promise<number> {
+    const { environment, journal, store } = this.#outbox;
+    environment.refresh();
+    const [last = 0] = store.graveyard.last();
     let count = 0;
-    this.#environment.refresh();
-    const [last] = this.#store.graveyard.last();
-    for (let after = 0, isMore = last !== undefined; isMore; ) {
-      const chunk = this.#store.graveyard.after(after, CHUNK).filter(({ sequence }) => sequence <= (last ?? 0));
-      after = chunk.at(-1)?.sequence ?? 0;
-      isMore = chunk.length === CHUNK;
-      const run = () => chunk.filter(({ sequence }) => action(sequence)).length;
-      if (chunk.length > 0) count += await this.#journal.run(op, 0, false, run);
+    for (let after = 0; after < last; ) {
+      const chunk = store.graveyard.after(after, CHUNK).filter((sequence) => sequence <= last);
+      const run = () => chunk.filter((sequence) => isDone(action, sequence)).length;
+      if (chunk.length > 0) count += await journal.run("post", 0, false, run);
+      after = chunk.at(-1) ?? last;
     }
     return count;
   }
+}
 
-  #find(id: string): number | undefined {
-    this.#environment.refresh();
-    return this.#store.find(id);
+/** One that is damaged stays as it is, and keeps no others from being done. */
+function isDone(action: (sequence: number) => boolean, sequence: number): boolean {
+  try {
+    return action(sequence);
+  } catch (error) {
+    if (error instanceof EarshotError && error.code === "STORE_DAMAGED") return false;
+    throw error;
+  }
+}
+
+/** All numbers of a table, looked up a chunk at a time: what they stand for may be large. */
+function* inChunks(
+  { assertOpen }: Pick<Surroundings, "assertOpen">,
+  chunkAfter: (sequence: number) => readonly number[],
+): Generator<number> {
+  for (let after = 0; ; ) {
+    assertOpen();
+    const chunk = chunkAfter(after);
+    for (const sequence of chunk) {
+      assertOpen();
+      after = sequence;
+      yield sequence;
+    }
+    if (chunk.length < CHUNK) return;
   }
 }
 
 /** The pending messages, in the order in which they were posted. */
-export function* pendingMessages(store: Store): Generator<OutboxMessage> {
-  for (let after = 0; ; ) {
-    const sequences = store.pendingAfter(after, CHUNK);
-    for (const sequence of sequences) {
-      after = sequence;
-      const message = store.read(sequence);
-      if (message !== undefined) yield pendingMessage(store, sequence, message);
-    }
-    if (sequences.length < CHUNK) return;
+export function* pendingMessages(store: Store, assertOpen: () => void): Generator<OutboxMessage> {
+  for (const sequence of inChunks({ assertOpen }, (after) => store.pendingAfter(after, CHUNK))) {
+    const view = store.view(sequence);
+    if (view !== undefined) yield pendingMessage(store, sequence, view);
   }
 }
 
-export function pendingMessage(store: Store, sequence: number, message: KeptMessage): OutboxMessage {
+export function pendingMessage(store: Store, sequence: number, view: View): OutboxMessage {
   const failure = store.failureOf(sequence);
-  const lastError = failure === undefined ? undefined : { code: failure.code, message: failure.message };
-  return { ...toMessage(message), attempts: failure?.attempts ?? 0, lastError };
+  const { code, message } = view.damage ?? failure ?? {};
+  const lastError = code === undefined || message === undefined ? undefined : { code, message };
+  return { ...toMessage(view), attempts: failure?.attempts ?? 0, lastError };
 }
 
 function toLetter(message: KeptMessage, reason: Reason): DeadLetter {
@@ -165,13 +196,4 @@ function toMessage({ id, key, headers, data, postedAt, dueAt, expiresAt }: KeptM
     dueAt: dueAt === 0 ? undefined : new Date(dueAt),
     expiresAt: expiresAt === 0 ? undefined : new Date(expiresAt),
   };
-}
-
-/** One that is damaged is listed all the same, without its content. */
-function decodeLeniently(record: Buffer): KeptMessage {
-  try {
-    return decodeRecord(record);
-  } catch {
-    return { ...decodeHead(record), headers: {}, postedAt: 0, data: new Uint8Array() };
-  }
 }

@@ -1,6 +1,7 @@
 import { EarshotError } from "../errors.js";
 import { checkSignal, checkTimeout } from "../peer/options.js";
 import type { WaitOptions } from "../peer/pending.js";
+import { LONGEST_TIMEOUT_MS } from "./clock.js";
 
 /**
  * What it waits for, but no longer than its caller wants.
@@ -30,7 +31,8 @@ async function race<T>(
     const onAbort = () =>
       reject(new EarshotError("CANCELLED", `${what()}: the signal was aborted`, { cause: signal?.reason }));
     const onTime = () => reject(new EarshotError("TIMEOUT", `${what()}: it took longer than ${limitMs} ms`));
-    const timer = limitMs > 0 ? setTimeout(onTime, limitMs) : undefined;
+    // Longer than any timer is for ever.
+    const timer = limitMs > 0 && limitMs <= LONGEST_TIMEOUT_MS ? setTimeout(onTime, limitMs) : undefined;
     signal?.addEventListener("abort", onAbort, { once: true });
     if (signal?.aborted === true) onAbort();
     stop = () => {

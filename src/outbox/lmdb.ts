@@ -34,12 +34,16 @@ export interface Root {
   sync(onDone: (error: unknown) => void): unknown;
   /** What other processes have committed is read from now on. */
   resetReadTxn(): void;
+  /** Takes the places of readers that are gone: the pages that these saw are used again. */
+  readerCheck(): number;
   close(): Promise<void>;
 }
 
 export interface RootOptions extends TableOptions {
   readonly path: string;
   readonly maxDbs: number;
+  /** Of all processes together; each that reads has a place or two. */
+  readonly maxReaders: number;
   /** With batches of its own, a commit that fails also rejects a promise that nobody has. */
   readonly eventTurnBatching: false;
 }
@@ -58,4 +62,10 @@ export async function loadLmdb(what: string): Promise<OpenRoot> {
       : `the package lmdb cannot be loaded (${cause instanceof Error ? cause.message : String(cause)}): npm rebuild lmdb`;
     throw new EarshotError("UNSUPPORTED", `Cannot open ${what}: ${fact}`, { op: "open", cause });
   }
+}
+
+/** Whether there is such a row; its value, which may be large, is not read. */
+export function hasRow(table: Table, key: Buffer): boolean {
+  for (const found of table.getKeys({ start: key, limit: 1, snapshot: false })) return found.equals(key);
+  return false;
 }

@@ -55,9 +55,12 @@ export async function openWith(
   const mayDeliver = options.deliver !== false;
   const { address = "" } = options;
   if (mayDeliver) parseAddress(address);
+  const dialed = new DialedWay(address, { ...options.dial });
+  // Wrong options are nothing that a message has done.
+  if (mayDeliver) await dialed.prepare();
   const environment = await Environment.open(directory, OUTBOX_LAYOUT);
   const store = new Store(environment.tables, maxBytes);
-  const { clock = SYSTEM_CLOCK, way = new DialedWay(address, { ...options.dial }) } = parts;
+  const { clock = SYSTEM_CLOCK, way = dialed } = parts;
   const outbox = new Outbox({ environment, store, events, clock, way, work, needsSync: durability === "power" });
   events.add("trouble", ({ error }) => logger.error({ directory, error }, "an outbox has trouble"));
   try {

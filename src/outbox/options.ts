@@ -91,7 +91,7 @@ const DEFAULTS = { concurrency: 256, maxAttempts: 10, attemptTimeoutMs: 60_000, 
 export const DEFAULT_MAX_BYTES = 1_073_741_824;
 /** What has no bytes in UTF-8. */
 const LONE_SURROGATE = /\p{Surrogate}/u;
-const MAX_ID_BYTES = 128;
+export const MAX_ID_BYTES = 128;
 const MAX_KEY_BYTES = 512;
 /** No shorter than the ids that the store gives. */
 const ANY_ID = "x".repeat(32);

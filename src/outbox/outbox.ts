@@ -5,12 +5,13 @@ import { Calendar } from "./calendar.js";
 import type { Clock } from "./clock.js";
 import type { Counts } from "./counts.js";
 import { Deliverer } from "./deliverer.js";
-import type { Environment } from "./environment.js";
+import { type Environment, toStoreError } from "./environment.js";
 import type { Events, Listener, OutboxEvents } from "./events.js";
 import { Journal } from "./journal.js";
 import { DeadLetters, type OutboxMessage, pendingMessage, pendingMessages } from "./letters.js";
 import { limited } from "./limit.js";
 import { checkPost, type PostOptions, type WorkOptions } from "./options.js";
+import { Progress } from "./progress.js";
 import { encodeRecord } from "./record.js";
 import type { OUTBOX_LAYOUT, Store } from "./store.js";
 import { Turn } from "./turn.js";
@@ -60,7 +61,8 @@ export class Outbox implements AsyncDisposable {
   readonly #calendar: Calendar;
   readonly #turn: Turn;
   readonly #abort = new AbortController();
-  #onProgress: (() => void)[] = [];
+  /** Something was settled on disk, or is to be looked at again. */
+  readonly #progress = new Progress();
   #cancelLook: () => void = () => {};
   #closing: Promise<void> | undefined;
 
@@ -75,9 +77,19 @@ export class Outbox implements AsyncDisposable {
     this.#turn = new Turn(environment.directory, this.#turnHost(), clock);
     this.#journal = new Journal(environment, store, () => this.#turn.wake());
     this.#deliverer = new Deliverer(store, this.#journal, way, events, { clock, work });
-    this.#deliverer.onRecorded = () => this.#goOn();
     this.#calendar = new Calendar(store, this.#journal, this.#deliverer, events, clock);
-    this.deadLetters = new DeadLetters(environment, store, this.#journal, () => this.#turn.wake());
+    this.#calendar.onBuried = () => this.#progress.tell();
+    this.#deliverer.onRecorded = () => {
+      this.#progress.tell();
+      this.#calendar.look();
+    };
+    this.deadLetters = new DeadLetters({
+      environment,
+      store,
+      journal: this.#journal,
+      assertOpen: () => this.#assertOpen("open"),
+      onRevived: () => this.#turn.wake(),
+    });
   }
 
   /** @internal */
@@ -119,21 +131,28 @@ export class Outbox implements AsyncDisposable {
     return { id, isNew };
   }
 
-  /** The pending messages, in the order in which they were posted. */
+  /**
+   * The pending messages, in the order in which they were posted.
+   *
+   * @throws EarshotError `CONNECTION_CLOSED` when the outbox is closed, also while they are listed
+   */
   messages(): Iterable<OutboxMessage> {
     this.#assertOpen("open");
     this.#environment.refresh();
-    return pendingMessages(this.#store);
+    return pendingMessages(this.#store, () => this.#assertOpen("open"));
   }
 
-  /** The pending message of this id. */
+  /** The pending message of this id. @throws EarshotError `CONNECTION_CLOSED` */
   message(id: string): OutboxMessage | undefined {
-    this.#assertOpen("open");
-    this.#environment.refresh();
-    const sequence = this.#store.find(id);
-    const message = sequence === undefined ? undefined : this.#store.read(sequence);
-    if (sequence === undefined || message === undefined) return undefined;
-    return pendingMessage(this.#store, sequence, message);
+    const sequence = this.#find(id);
+    const view = sequence === undefined ? undefined : this.#store.view(sequence);
+    return sequence === undefined || view === undefined ? undefined : pendingMessage(this.#store, sequence, view);
+  }
+
+  /** Whether a message of this id is pending: the same without its bytes, which may be many. @throws as `message` */
+  has(id: string): boolean {
+    const sequence = this.#find(id);
+    return sequence !== undefined && this.#store.has(sequence);
   }
 
   /** @internal resolves when nothing is being written */
@@ -183,7 +202,7 @@ export class Outbox implements AsyncDisposable {
   }
 
   async #close(graceMs: number): Promise<void> {
-    this.#calendar.stop();
+    this.#calendar.close();
     this.#cancelLook();
     this.#abort.abort();
     await this.#deliverer.close(graceMs);
@@ -193,42 +212,43 @@ export class Outbox implements AsyncDisposable {
   }
 
   async #flush(signal: AbortSignal): Promise<void> {
-    signal.addEventListener("abort", () => this.#goOn(), { once: true });
+    signal.addEventListener("abort", () => this.#progress.tell(), { once: true });
     while (!signal.aborted) {
       this.#environment.refresh();
       if (this.#store.counts.pending === 0) return;
-      if (this.#turn.isOwn) await this.#progress();
+      if (this.#turn.isOwn) await this.#progress.next();
       else await this.#turn.flush(signal);
     }
     this.#assertOpen("post");
   }
 
-  /** Resolves when something was settled on disk. */
-  #progress(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#onProgress.push(resolve);
-    });
-  }
-
-  #goOn(): void {
-    const waiting = this.#onProgress;
-    this.#onProgress = [];
-    for (const resolve of waiting) resolve();
-  }
-
   #turnHost() {
     return {
-      onTurn: () => {
-        this.#events.emit("turn", {});
-        this.#deliverer.start();
-        this.#calendar.start();
-        this.#goOn();
-        this.#lookAgain();
-      },
+      onTurn: () => this.#onTurn(),
+      onLost: (error: EarshotError) => this.#onLost(error),
       onWake: () => this.#look(),
       onFlush: (signal: AbortSignal) => this.#flush(AbortSignal.any([signal, this.#abort.signal])),
       onTrouble: (error: EarshotError) => this.#events.emit("trouble", { error }),
     };
+  }
+
+  #onTurn(): void {
+    // It may come while this process waits for what is under way; then it goes to the next one.
+    if (this.#closing !== undefined) return;
+    this.#events.emit("turn", {});
+    this.#deliverer.start();
+    this.#calendar.start();
+    this.#progress.tell();
+    this.#lookAgain();
+  }
+
+  #onLost(error: EarshotError): void {
+    this.#cancelLook();
+    this.#deliverer.rest();
+    this.#calendar.rest();
+    // Who flushes asks whoever has the turn now.
+    this.#progress.tell();
+    this.#events.emit("trouble", { error });
   }
 
   #look(): void {
@@ -238,11 +258,28 @@ export class Outbox implements AsyncDisposable {
     this.#calendar.look();
   }
 
+  /** Now and then, also where nobody says that it is necessary. */
   #lookAgain(): void {
     this.#cancelLook = this.#clock.after(LOOK_MS, () => {
+      this.#lookAgain();
+      this.#tidy();
       this.#look();
-      if (this.#closing === undefined) this.#lookAgain();
     });
+  }
+
+  #tidy(): void {
+    try {
+      this.#environment.forgetDeadReaders();
+      this.#turn.check();
+    } catch (error) {
+      this.#events.emit("trouble", { error: toStoreError(error, "open", this.directory) });
+    }
+  }
+
+  #find(id: string): number | undefined {
+    this.#assertOpen("open");
+    this.#environment.refresh();
+    return this.#store.find(id);
   }
 
   #assertOpen(op: "open" | "post"): void {

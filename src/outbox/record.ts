@@ -17,6 +17,9 @@ export interface KeptMessage {
   readonly data: Uint8Array;
 }
 
+/** What the tables know a message by. */
+export type RecordHead = Pick<KeptMessage, "id" | "key" | "dueAt" | "expiresAt">;
+
 const FORMAT = 1;
 /** crc32, format, lengths, times; then id, key, headers, data. */
 const HEAD_BYTES = 36;
@@ -47,7 +50,9 @@ export function encodeRecord(message: KeptMessage): Buffer {
 
 /** @throws EarshotError `STORE_DAMAGED`, without saying which store */
 export function decodeRecord(record: Buffer): KeptMessage {
-  assertWhole(record);
+  // The disk's word is not taken for it: a flipped bit is found before anybody is sent it.
+  if (!isWhole(record))
+    throw new EarshotError("STORE_DAMAGED", "a message is not what was written: its checksum differs");
   const idEnd = HEAD_BYTES + record.readUInt16BE(6);
   const keyEnd = idEnd + record.readUInt16BE(8);
   const headersEnd = keyEnd + record.readUInt16BE(10);
@@ -62,8 +67,8 @@ export function decodeRecord(record: Buffer): KeptMessage {
   };
 }
 
-/** What the tables know a message by, also where its record is damaged: then as much as can be read. */
-export function decodeHead(record: Buffer): Pick<KeptMessage, "id" | "key" | "dueAt" | "expiresAt"> {
+/** Also of a damaged record: then as much as can be read, which need not be true. */
+export function decodeHead(record: Buffer): RecordHead {
   if (record.length < HEAD_BYTES) return { id: "", key: "", dueAt: 0, expiresAt: 0 };
   const idEnd = HEAD_BYTES + record.readUInt16BE(6);
   return {
@@ -74,12 +79,11 @@ export function decodeHead(record: Buffer): Pick<KeptMessage, "id" | "key" | "du
   };
 }
 
-/** The disk's word is not taken for it: a flipped bit is found before anybody is sent it. */
-function assertWhole(record: Buffer): void {
-  const isWhole =
+/** Whether it is what was written. */
+export function isWhole(record: Buffer): boolean {
+  return (
     record.length >= HEAD_BYTES &&
     record.readUInt32BE(0) === crc32(record.subarray(4)) &&
-    record.readUInt16BE(4) === FORMAT;
-  if (isWhole) return;
-  throw new EarshotError("STORE_DAMAGED", "a message is not what was written: its checksum differs");
+    record.readUInt16BE(4) === FORMAT
+  );
 }

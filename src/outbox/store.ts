@@ -1,11 +1,14 @@
-import { randomBytes } from "node:crypto";
 import { EarshotError } from "../errors.js";
 import { type Counts, Ledger } from "./counts.js";
 import type { Layout, Tables } from "./environment.js";
-import type { Failure, Reason } from "./failure.js";
+import { type Failure, parseFailure, type Reason, toError } from "./failure.js";
 import { Graveyard } from "./graveyard.js";
-import { namedKey, numberKey, readNumber, sequenceOf, timedKey } from "./keys.js";
-import { decodeHead, decodeRecord, encodeRecord, type KeptMessage } from "./record.js";
+import { Ids } from "./ids.js";
+import { numberKey, readNumber } from "./keys.js";
+import { hasRow } from "./lmdb.js";
+import { Queues } from "./queues.js";
+import { decodeHead, decodeRecord, encodeRecord, isWhole, type KeptMessage, type RecordHead } from "./record.js";
+import { trace } from "./trace.js";
 
 /**
  * Where what is. Every pending message is in `messages`, and in one of these: in `ready` it may be delivered, in `delayed` it
@@ -19,12 +22,10 @@ export const OUTBOX_LAYOUT = {
 
 export type OutboxTables = Tables<(typeof OUTBOX_LAYOUT)["tables"][number]>;
 
-const NOTHING = Buffer.from([0]);
-const ID_KEY = Buffer.from("id");
 /** What tables and pages add to a message, roughly. */
 const OVERHEAD_BYTES = 64;
 const NONE: readonly number[] = [];
-const NEVER = Number.MAX_SAFE_INTEGER;
+const WITHOUT_CONTENT = { headers: {}, postedAt: 0, data: new Uint8Array() } as const;
 
 export interface Posted {
   readonly sequence: number;
@@ -33,30 +34,33 @@ export interface Posted {
   readonly isNew: boolean;
 }
 
+/** A message as it can be looked at: a damaged one has no content. */
+export type View = KeptMessage & { readonly damage?: EarshotError };
+
 /**
  * What may be done with the messages of an outbox. Whatever changes something is called in a transaction, and between
  * `begin` and `end`.
  */
 export class Store {
   readonly graveyard: Graveyard;
+  readonly queues: Queues;
   readonly #tables: OutboxTables;
   readonly #maxBytes: number;
+  readonly #ids: Ids;
   #ledger = new Ledger();
-  #storeId = "";
 
   constructor(tables: OutboxTables, maxBytes: number) {
     this.#tables = tables;
     this.#maxBytes = maxBytes;
     this.graveyard = new Graveyard(tables);
+    this.queues = new Queues(tables);
+    this.#ids = new Ids(tables);
   }
 
   /** Other processes may have changed everything since the last transaction. */
   begin(): void {
     this.#ledger = Ledger.read(this.#tables.about);
-    if (this.#storeId !== "") return;
-    const known = this.#tables.about.get(ID_KEY);
-    this.#storeId = known?.toString() ?? randomBytes(15).toString("base64url");
-    if (known === undefined) this.#tables.about.put(ID_KEY, Buffer.from(this.#storeId));
+    this.#ids.begin();
   }
 
   end(): void {
@@ -75,27 +79,25 @@ export class Store {
    */
   post(message: Omit<KeptMessage, "data">, now: number, record: Buffer): Posted {
     const known = message.id === "" ? undefined : this.find(message.id);
-    if (known !== undefined) return { sequence: known, id: message.id, isNew: false };
+    if (known !== undefined && !this.#isLost(known)) return { sequence: known, id: message.id, isNew: false };
     const size = record.length + OVERHEAD_BYTES;
     if (this.#ledger.bytes + size > this.#maxBytes) throw this.#full();
     const sequence = ++this.#ledger.sequence;
-    if (message.id !== "") this.#tables.ids.put(Buffer.from(message.id), numberKey(sequence));
+    if (message.id !== "") this.#ids.give(message.id, sequence);
     this.#place(message, sequence, record, now);
-    return { sequence, id: this.#idOf(message, sequence), isNew: true };
+    return { sequence, id: this.#ids.of(message.id, sequence), isNew: true };
   }
 
-  /**
-   * What becomes ready because of it.
-   *
-   * @param hasFailed whether something was kept of attempts before
-   * @throws EarshotError `STORE_DAMAGED`
-   */
+  /** Returns what becomes ready because of it. @param hasFailed whether something was kept of attempts before */
   delivered(sequence: number, now: number, hasFailed = true): readonly number[] {
     const key = numberKey(sequence);
     const record = this.#tables.messages.get(key);
     if (record === undefined) return NONE;
     if (hasFailed) this.#tables.failures.remove(key);
-    return this.#remove(sequence, key, record, now);
+    // It was whole when it was read to be delivered: to look again would cost as much as to send it.
+    const head = decodeHead(record);
+    this.#ids.takeBack(head.id, sequence);
+    return this.#remove(sequence, record, head, now);
   }
 
   /** Keeps what happened with the message, which stays where it is. */
@@ -112,79 +114,74 @@ export class Store {
     this.#ledger.dead++;
     this.#ledger.deadBytes += record.length + OVERHEAD_BYTES;
     this.#tables.failures.remove(key);
-    return this.#remove(sequence, key, record, now, true);
+    return this.#remove(sequence, record, this.#headOf(record, sequence), now);
   }
 
-  /** A dead letter is posted anew, behind all others; its time to expire is over with. */
-  revive(sequence: number, now: number): Posted | undefined {
-    const record = this.graveyard.take(sequence);
-    if (record === undefined) return undefined;
-    this.#forgetDead(record);
-    const old = decodeRecord(record);
-    const message = { ...old, id: this.#idOf(old, sequence), dueAt: 0, expiresAt: 0, postedAt: now };
+  /**
+   * A dead letter is posted anew, behind all others; its time to expire is over with.
+   *
+   * @throws EarshotError `STORE_DAMAGED`: then nothing has changed
+   */
+  revive(sequence: number, now: number): boolean {
+    const grave = this.graveyard.get(sequence);
+    if (grave === undefined) return false;
+    const old = decodeRecord(grave.record);
+    this.#forgetDead(sequence, grave.record);
+    const message = { ...old, id: this.#ids.of(old.id, sequence), dueAt: 0, expiresAt: 0, postedAt: now };
     const next = ++this.#ledger.sequence;
-    this.#tables.ids.put(Buffer.from(message.id), numberKey(next));
+    this.#ids.give(message.id, next);
     this.#place(message, next, encodeRecord(message), now);
-    return { sequence: next, id: message.id, isNew: true };
-  }
-
-  /** A dead letter is removed for good. */
-  drop(sequence: number): boolean {
-    const record = this.graveyard.take(sequence);
-    if (record === undefined) return false;
-    this.#forgetDead(record);
-    const { id } = decodeRecord(record);
-    if (id !== "") this.#tables.ids.remove(Buffer.from(id));
     return true;
   }
 
-  /** Delayed messages whose time has come are ready from now on. */
-  wake(now: number, limit: number): readonly number[] {
-    const due = [...this.#tables.delayed.getKeys({ end: timedKey(now + 1, 0), limit })];
-    return due.map((key) => {
-      const sequence = sequenceOf(key);
-      this.#tables.delayed.remove(key);
-      this.#tables.ready.put(numberKey(sequence), NOTHING);
-      return sequence;
-    });
-  }
-
-  /** Pending messages that have expired, in the order in which they did. */
-  expired(now: number, limit: number): readonly number[] {
-    const keys = this.#tables.expiring.getKeys({ end: timedKey(now + 1, 0), limit, snapshot: false });
-    return Array.from(keys, sequenceOf);
-  }
-
-  /** When, by the wall clock, `wake` or `expired` has something to do; Infinity for never. */
-  get nextTime(): number {
-    const first = [this.#tables.delayed, this.#tables.expiring].flatMap((table) =>
-      Array.from(table.getKeys({ limit: 1, snapshot: false }), (key) => readNumber(key)),
-    );
-    return Math.min(Infinity, ...first);
-  }
-
-  /** Ready messages after this one, in order. */
-  readyAfter(sequence: number, limit: number): readonly number[] {
-    const start = numberKey(sequence + 1);
-    return Array.from(this.#tables.ready.getKeys({ start, limit, snapshot: false }), (key) => readNumber(key));
+  /** A dead letter is removed for good, damaged or not. */
+  drop(sequence: number): boolean {
+    const grave = this.graveyard.get(sequence);
+    if (grave === undefined) return false;
+    this.#forgetDead(sequence, grave.record);
+    const { id } = decodeHead(grave.record);
+    this.#ids.takeBack(isWhole(grave.record) ? id : this.#ids.givenTo(sequence), sequence);
+    return true;
   }
 
   /** `undefined`: somebody else was done with it. @throws EarshotError `STORE_DAMAGED` */
   read(sequence: number): KeptMessage | undefined {
     const record = this.#tables.messages.get(numberKey(sequence));
     if (record === undefined) return undefined;
-    return this.named(decodeRecord(record), sequence);
+    return this.#named(decodeRecord(record), sequence);
   }
 
-  /** The same, with the id that it goes by. */
-  named(message: KeptMessage, sequence: number): KeptMessage {
-    return { ...message, id: this.#idOf(message, sequence) };
+  /** The same for who only looks. */
+  view(sequence: number): View | undefined {
+    const record = this.#tables.messages.get(numberKey(sequence));
+    if (record === undefined) return undefined;
+    try {
+      return this.#named(decodeRecord(record), sequence);
+    } catch (error) {
+      const head = trace(this.#tables, this.#ids, sequence);
+      return { ...WITHOUT_CONTENT, ...head, id: this.#ids.of(head.id, sequence), damage: toError(error) };
+    }
   }
 
-  /** The id of a message whose record may be damaged. */
+  /** A dead letter; a damaged one has no content. */
+  letter(sequence: number): { readonly message: KeptMessage; readonly reason: Reason } | undefined {
+    const grave = this.graveyard.get(sequence);
+    if (grave === undefined) return undefined;
+    const { record, reason } = grave;
+    if (isWhole(record)) return { message: this.#named(decodeRecord(record), sequence), reason };
+    const head = decodeHead(record);
+    return { message: { ...WITHOUT_CONTENT, ...head, id: this.#ids.ofDamaged(head.id, sequence) }, reason };
+  }
+
+  /** Whether it is pending. */
+  has(sequence: number): boolean {
+    return hasRow(this.#tables.messages, numberKey(sequence));
+  }
+
+  /** The id of a message whose record is damaged. */
   idAt(sequence: number): string {
     const record = this.#tables.messages.get(numberKey(sequence)) ?? Buffer.alloc(0);
-    return this.#idOf(decodeHead(record), sequence);
+    return this.#ids.ofDamaged(decodeHead(record).id, sequence);
   }
 
   get bytes(): number {
@@ -193,7 +190,7 @@ export class Store {
 
   failureOf(sequence: number): Failure | undefined {
     const bytes = this.#tables.failures.get(numberKey(sequence));
-    return bytes === undefined ? undefined : (JSON.parse(bytes.toString()) as Failure);
+    return bytes === undefined ? undefined : parseFailure(bytes.toString());
   }
 
   /** Pending messages after this one, in the order in which they were posted. */
@@ -204,76 +201,46 @@ export class Store {
 
   /** The message or dead letter of this id. */
   find(id: string): number | undefined {
-    const known = this.#tables.ids.get(Buffer.from(id));
-    if (known !== undefined) return readNumber(known);
-    const storeId = this.#tables.about.get(ID_KEY)?.toString() ?? this.#storeId;
-    const [prefix, digits = ""] = [id.slice(0, storeId.length + 1), id.slice(storeId.length + 1)];
-    if (prefix !== `${storeId}-` || !/^[0-9a-z]{1,11}$/.test(digits)) return undefined;
-    const sequence = Number.parseInt(digits, 36);
-    const key = numberKey(sequence);
-    return this.#tables.messages.get(key) === undefined && !this.graveyard.has(sequence) ? undefined : sequence;
+    const sequence = this.#ids.find(id);
+    return sequence !== undefined && (this.has(sequence) || this.graveyard.has(sequence)) ? sequence : undefined;
+  }
+
+  /** A dead letter that can never be delivered, because its bytes are damaged: its sender may post it again. */
+  #isLost(sequence: number): boolean {
+    const grave = this.graveyard.get(sequence);
+    return grave !== undefined && !isWhole(grave.record);
+  }
+
+  /** With the id that it goes by. */
+  #named(message: KeptMessage, sequence: number): KeptMessage {
+    return { ...message, id: this.#ids.of(message.id, sequence) };
+  }
+
+  /** By what the tables know a pending message. */
+  #headOf(record: Buffer, sequence: number): RecordHead {
+    return isWhole(record) ? decodeHead(record) : trace(this.#tables, this.#ids, sequence);
   }
 
   #place(message: Omit<KeptMessage, "data">, sequence: number, record: Buffer, now: number): void {
     this.#tables.messages.put(numberKey(sequence), record);
     this.#ledger.pending++;
     this.#ledger.pendingBytes += record.length + OVERHEAD_BYTES;
-    if (message.expiresAt > 0) this.#tables.expiring.put(timedKey(message.expiresAt, sequence), NOTHING);
-    if (message.key !== "") {
-      const name = Buffer.from(message.key);
-      if (this.#tables.heads.get(name) !== undefined) {
-        this.#tables.waiting.put(namedKey(name, sequence), numberKey(message.dueAt));
-        return;
-      }
-      this.#tables.heads.put(name, numberKey(sequence));
-    }
-    this.#release(sequence, message.dueAt, now);
+    this.queues.add(sequence, message, now);
   }
 
-  /** Whether it is ready now. */
-  #release(sequence: number, dueAt: number, now: number): boolean {
-    if (dueAt > now) this.#tables.delayed.put(timedKey(dueAt, sequence), NOTHING);
-    else this.#tables.ready.put(numberKey(sequence), NOTHING);
-    return dueAt <= now;
-  }
-
-  #remove(sequence: number, key: Buffer, record: Buffer, now: number, keepsId = false): readonly number[] {
-    const message = decodeHead(record);
-    this.#tables.messages.remove(key);
-    this.#tables.ready.remove(key);
+  #remove(sequence: number, record: Buffer, head: RecordHead, now: number): readonly number[] {
+    this.#tables.messages.remove(numberKey(sequence));
     this.#ledger.pending--;
     this.#ledger.pendingBytes -= record.length + OVERHEAD_BYTES;
-    if (message.dueAt > 0) this.#tables.delayed.remove(timedKey(message.dueAt, sequence));
-    if (message.expiresAt > 0) this.#tables.expiring.remove(timedKey(message.expiresAt, sequence));
-    if (message.id !== "" && !keepsId) this.#tables.ids.remove(Buffer.from(message.id));
-    return message.key === "" ? NONE : this.#goOn(Buffer.from(message.key), sequence, now);
+    return this.queues.remove(sequence, head, now);
   }
 
-  /** The next message of the key is its head, if this was. */
-  #goOn(name: Buffer, sequence: number, now: number): readonly number[] {
-    const head = this.#tables.heads.get(name);
-    if (head === undefined || readNumber(head) !== sequence) {
-      this.#tables.waiting.remove(namedKey(name, sequence));
-      return [];
-    }
-    const [next] = this.#tables.waiting.getRange({ start: namedKey(name, 0), end: namedKey(name, NEVER), limit: 1 });
-    if (next === undefined) {
-      this.#tables.heads.remove(name);
-      return [];
-    }
-    const following = sequenceOf(next.key);
-    this.#tables.waiting.remove(next.key);
-    this.#tables.heads.put(name, numberKey(following));
-    return this.#release(following, readNumber(next.value), now) ? [following] : [];
-  }
-
-  #forgetDead(record: Buffer): void {
+  #forgetDead(sequence: number, record: Buffer): void {
+    this.graveyard.remove(sequence);
     this.#ledger.dead--;
     this.#ledger.deadBytes -= record.length + OVERHEAD_BYTES;
-  }
-
-  #idOf(message: Pick<KeptMessage, "id">, sequence: number): string {
-    return message.id === "" ? `${this.#storeId}-${sequence.toString(36)}` : message.id;
+    // How large a damaged one was is not known for certain.
+    if (this.#ledger.dead === 0) this.#ledger.deadBytes = 0;
   }
 
   #full(): EarshotError {

@@ -11,6 +11,8 @@ export interface Task {
 
 /** How many are looked up at once. */
 const CHUNK = 256;
+/** How many messages may wait for their next attempt before no new ones are tried. */
+const MAX_TAKEN = 20_000;
 
 /** Which message is next: first those that were tried or held up, then those that have become ready, in order. */
 export class Tasks {
@@ -27,17 +29,10 @@ export class Tasks {
     this.#readyAfter = readyAfter;
   }
 
-  get takenCount(): number {
-    return this.#taken.size;
-  }
-
-  isTaken(sequence: number): boolean {
-    return this.#taken.has(sequence);
-  }
-
   /** The next to be tried, if there is one; it is taken until it is let go. */
   next(): number | undefined {
-    return this.#first.shift() ?? this.#scan();
+    // The limit is for new ones only: those that were taken before are what makes room again.
+    return this.#first.shift() ?? (this.#taken.size < MAX_TAKEN ? this.#scan() : undefined);
   }
 
   /** What `next` gave, and could not be tried yet. */
@@ -62,6 +57,13 @@ export class Tasks {
       this.#taken.add(sequence);
       this.#first.push(sequence);
     }
+  }
+
+  /** Others may have changed the queue: it is looked through from its beginning. */
+  startOver(): void {
+    this.#chunk = [];
+    this.#chunkAt = 0;
+    this.#cursor = 0;
   }
 
   letGo(sequence: number): void {

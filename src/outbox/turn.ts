@@ -1,3 +1,4 @@
+import { lstatSync } from "node:fs";
 import { join } from "node:path";
 import { EarshotError, failure } from "../errors.js";
 import type { Client } from "../peer/client.js";
@@ -16,8 +17,10 @@ const ONE_CONNECTION = { connectTimeoutMs: 5_000, reconnect: false } as const;
 
 /** What the one whose turn it is does for the others. */
 export interface TurnHost {
-  /** It is this process's turn from now on, until it is closed. */
+  /** It is this process's turn from now on, until it is closed, or has lost it. */
   onTurn(): void;
+  /** Another process may have the turn, because somebody has removed the socket's file. */
+  onLost(error: EarshotError): void;
   /** Another process has posted something. */
   onWake(): void;
   /** Resolves when nothing is pending. */
@@ -29,7 +32,7 @@ export interface TurnHost {
 /** `"idle"`: this process never takes it, and has nothing to tell whoever has it. */
 type State =
   | { readonly is: "idle" }
-  | { readonly is: "own"; readonly server: Server }
+  | { readonly is: "own"; readonly server: Server; readonly file: string | undefined }
   | { readonly is: "others"; readonly client: Client }
   | { readonly is: "seeking"; readonly cancel: () => void }
   | { readonly is: "closed" };
@@ -91,7 +94,23 @@ export class Turn {
     const { is } = this.#state;
     if (is === "idle") this.wake();
     if (this.#state.is === "others" && (await this.#askToFlush(this.#state.client, signal))) return;
-    await new Promise<void>((resolve) => this.#clock.after(AGAIN_MS, resolve));
+    await this.#clock.wait(AGAIN_MS);
+  }
+
+  /** Looks whether the turn is still this process's: without its file the socket keeps nobody else from claiming it. */
+  check(): void {
+    const state = this.#state;
+    if (state.is !== "own" || (state.file !== undefined && state.file === this.#fileNow())) return;
+    this.#seekNow();
+    void state.server.close({ graceMs: 0 });
+    const fact = `somebody has removed its ${SOCKET}; nothing is lost, and one of its processes goes on`;
+    this.#host.onLost(failure("SYSTEM_ERROR", "open", this.#directory, fact));
+  }
+
+  /** Which file is there. */
+  #fileNow(): string | undefined {
+    const facts = lstatSync(this.#path, { bigint: true, throwIfNoEntry: false });
+    return facts && `${facts.dev} ${facts.ino}`;
   }
 
   async #askToFlush(client: Client, signal: AbortSignal): Promise<boolean> {
@@ -156,7 +175,7 @@ export class Turn {
       await server.close({ graceMs: 0 });
       return;
     }
-    this.#state = { is: "own", server };
+    this.#state = { is: "own", server, file: this.#fileNow() };
     this.#failures = 0;
     this.#host.onTurn();
   }

@@ -149,7 +149,7 @@ test("a store does as a plain list would, also across being opened again", async
         store.begin();
         apply(store, model, one, now, reason);
         if (one.do === "wait") now += one.ms;
-        store.wake(now, 100);
+        store.queues.wake(now, 100);
         store.end();
       });
       environment.refresh();
@@ -191,21 +191,24 @@ function apply(store: Store, model: Model, step: Step, now: number, reason: Para
 function compare(store: Store, model: Model, now: number): void {
   const ready = model.heads.filter(({ dueAt }) => dueAt <= now).map(({ sequence }) => sequence);
   assert.deepEqual(
-    store.readyAfter(0, 1_000),
+    store.queues.readyAfter(0, 1_000),
     ready.sort((a, b) => a - b),
   );
   assert.deepEqual(
     store.pendingAfter(0, 1_000),
     model.pending.map(({ sequence }) => sequence).sort((a, b) => a - b),
   );
-  const graves = store.graveyard.after(0, 1_000).map(({ sequence }) => sequence);
+  const graves = store.graveyard.after(0, 1_000);
   assert.deepEqual(
     graves,
     model.dead.map(({ sequence }) => sequence).sort((a, b) => a - b),
   );
   const expired = model.pending.filter(({ expiresAt }) => expiresAt > 0 && expiresAt <= now);
   assert.deepEqual(
-    [...store.expired(now, 1_000)].sort((a, b) => a - b),
+    store.queues
+      .expired(now, 1_000, () => false)
+      .map(({ sequence }) => sequence)
+      .sort((a, b) => a - b),
     expired.map(({ sequence }) => sequence).sort((a, b) => a - b),
   );
   const { pending, dead, pendingBytes, deadBytes } = store.counts;

@@ -40,6 +40,10 @@ export class FakeTime implements Clock {
     };
   }
 
+  wait(ms: number): Promise<void> {
+    return new Promise((resolve) => void this.after(ms, resolve));
+  }
+
   /** When the next timer is due, in milliseconds from now. */
   get nextMs(): number {
     return Math.min(Infinity, ...this.#timers.map(({ at }) => at)) - this.#monotonic;
