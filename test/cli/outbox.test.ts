@@ -86,6 +86,22 @@ test("dead letters are listed, shown, tried again and dropped", LIMIT, async (t)
   assert.deepEqual([gone.code, gone.stderr], [2, 'earshot: Cannot use id: "worse"; there is no such dead letter\n']);
 });
 
+test("a message is shown by the id that it is listed with, and no other id is mistaken for one", LIMIT, async (t) => {
+  const { directory } = place(t);
+  const outbox = await openOutbox(directory, { deliver: false });
+  const { id } = await outbox.post("kept");
+  await outbox.close();
+  const listed = await run(t, ["outbox", "list", directory]);
+  assert.equal(listed.stdout.toString().split("  ")[0], id);
+  const shown = await run(t, ["outbox", "show", directory, "--json", "--", id]);
+  assert.equal(JSON.parse(shown.stdout.toString()).text, "kept");
+  for (const wrong of ["", "y".repeat(5_000)]) {
+    const { code, stderr } = await run(t, ["outbox", "show", directory, wrong]);
+    assert.equal(code, 2);
+    assert.match(stderr, /^earshot: Cannot use ID: "y*"; there is no such message\n$/);
+  }
+});
+
 test("what is wrong with the command line is said, and nothing is made", LIMIT, async (t) => {
   const { address, directory } = place(t);
   for (const [args, stderr] of [
