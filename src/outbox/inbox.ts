@@ -1,4 +1,4 @@
-import { failure } from "../errors.js";
+import { EarshotError, failure } from "../errors.js";
 import type { Deduplicator, Recorded } from "../peer/deduplication.js";
 import { checkChoice } from "../peer/options.js";
 import { type Clock, SYSTEM_CLOCK } from "./clock.js";
@@ -55,6 +55,9 @@ export async function inboxWith(directory: string, options: InboxOptions, clock:
   return new Inbox(environment, new Memory(environment.tables, limits), clock, needsSync);
 }
 
+/** What a record takes besides its reply, roughly. */
+const OVERHEAD_BYTES = 256;
+
 type Waiter = (known: Recorded | undefined) => void;
 
 /** A server's memory of finished messages, on disk. */
@@ -66,6 +69,8 @@ export class Inbox implements Deduplicator {
   readonly #needsSync: boolean;
   /** Those who wait for each message that is being handled. */
   readonly #begun = new Map<string, Waiter[]>();
+  /** For how many the disk had no room; 0: there is room, as far as is known. */
+  #missingBytes = 0;
   #closing: Promise<void> | undefined;
 
   /** @internal use `inbox` */
@@ -89,17 +94,19 @@ export class Inbox implements Deduplicator {
     return this.#memory.ids;
   }
 
+  /** @throws EarshotError `STORE_FULL`: it could not be recorded, and is not to be handled before there is room */
   begin(key: string): Recorded | Promise<Recorded | undefined> | undefined {
     this.#assertOpen();
     const waiters = this.#begun.get(key);
     if (waiters !== undefined) return new Promise((resolve) => waiters.push(resolve));
     const reply = this.#memory.find(key, this.#clock.now());
     if (reply !== undefined) return { reply };
+    this.#assertRoom();
     this.#begun.set(key, []);
     return undefined;
   }
 
-  /** @throws EarshotError `STORE_FULL`, ...: then it is forgotten, and a repetition is handled anew */
+  /** @throws EarshotError `STORE_FULL`, ...: then it is to be forgotten, and a repetition is handled anew */
   async finish(key: string, { reply }: Recorded): Promise<void> {
     this.#assertOpen();
     const bytes = Uint8Array.prototype.slice.call(reply);
@@ -128,12 +135,20 @@ export class Inbox implements Deduplicator {
 
   async #keep(key: string, reply: Uint8Array): Promise<void> {
     const now = this.#clock.now();
+    const bytes = reply.length + OVERHEAD_BYTES;
     try {
-      await this.#journal.run("receive", reply.length + 256, this.#needsSync, () => this.#memory.add(key, reply, now));
+      await this.#journal.run("receive", bytes, this.#needsSync, () => this.#memory.add(key, reply, now));
     } catch (error) {
-      this.forget(key);
+      if (error instanceof EarshotError && error.code === "STORE_FULL") this.#missingBytes = bytes;
       throw error;
     }
+  }
+
+  /** What is handled while its end cannot be recorded would be handled again and again. */
+  #assertRoom(): void {
+    if (this.#missingBytes === 0) return;
+    this.#environment.assertRoom("receive", this.#missingBytes, this.#memory.bytes);
+    this.#missingBytes = 0;
   }
 
   #assertOpen(): void {

@@ -41,6 +41,8 @@ export class Memory {
   /** In this transaction, and when the last of them was. */
   #added = 0;
   #now = 0;
+  /** The age of the newest, so that none that is added is older. */
+  #newest = 0;
 
   constructor(tables: InboxTables, limits: MemoryLimits) {
     this.#tables = tables;
@@ -92,7 +94,10 @@ export class Memory {
     const name = Buffer.from(key);
     const known = this.#tables.replies.get(name);
     if (known !== undefined) this.#remove(timedKey(readNumber(known, 4), readNumber(known, 12)), name);
-    const age = timedKey(now, ++this.#sequence);
+    if (this.#added === 0) this.#newest = this.#ageOfNewest();
+    // The clock may have been ahead, and what is oldest is forgotten first: what comes now is not.
+    this.#newest = Math.max(this.#newest, now);
+    const age = timedKey(this.#newest, ++this.#sequence);
     const value = Buffer.allocUnsafe(HEAD_BYTES + reply.length);
     value.set(age, 4);
     value.set(reply, HEAD_BYTES);
@@ -123,6 +128,11 @@ export class Memory {
       bytes -= this.#sizeOf(aged.value);
     }
     return oldest;
+  }
+
+  #ageOfNewest(): number {
+    for (const age of this.#tables.ages.getKeys({ reverse: true, limit: 1 })) return readNumber(age);
+    return 0;
   }
 
   #sizeOf(name: Buffer): number {

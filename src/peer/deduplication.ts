@@ -10,12 +10,14 @@ export interface Recorded {
 
 /**
  * A server's memory of finished messages, by id. Only messages that carry an id are looked up, and each is begun by one
- * owner at a time, who then calls `finish` or `forget`, once.
+ * owner at a time, who then calls `finish` or `forget`, once, and `forget` after a `finish` that has failed.
  */
 export interface Deduplicator extends AsyncDisposable {
   /**
    * What is known of it; `undefined`: nothing, and it is now begun. Of a message that is being handled now this resolves when
    * it is finished, with its reply, or forgotten: then the first who waits is the owner.
+   * What it throws refuses the message: its caller is told `OVERLOADED` when the error's code is `STORE_FULL`, or else
+   * `HANDLER_FAILED`.
    *
    * @param key the caller's uid, where it is known, a colon, and the message's id
    */

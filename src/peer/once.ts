@@ -85,7 +85,10 @@ export class Once {
   #refuse(path: AnswerPath, exchange: Exchange, error: unknown): void {
     this.#parts.logger.error({ peer: path.id, error }, "the memory of finished messages failed");
     this.#skip(path, exchange);
-    path.fail(exchange, "HANDLER_FAILED", `it was not handled: ${reasonOf(error)}`, codeOf(error));
+    const text = `it was not handled: ${reasonOf(error)}`;
+    // A memory that is full will have room again: nothing is wrong with the message.
+    if (codeOf(error) === "STORE_FULL") path.fail(exchange, "OVERLOADED", text);
+    else path.fail(exchange, "HANDLER_FAILED", text, codeOf(error));
   }
 
   /** No handler gets it, nor what came with it. */

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { EarshotError } from "../../src/errors.js";
+import { dial, listen } from "../../src/index.js";
 import { Environment } from "../../src/outbox/environment.js";
 import { type Inbox, type InboxOptions, inbox, inboxWith } from "../../src/outbox/inbox.js";
 import { temporaryDirectory } from "../support/temp.js";
@@ -107,6 +109,7 @@ test("when it cannot be kept, finish says so, and the message is handled anew", 
   const run = t.mock.method(Environment.prototype, "run", () => Promise.reject(new Error("broken")));
   await assert.rejects(Promise.resolve(seen.finish("k", reply("lost"))), /broken/);
   run.mock.restore();
+  seen.forget("k");
   assert.equal(seen.begin("k"), undefined);
 });
 
@@ -121,6 +124,69 @@ test("a reply whose bytes were changed on the disk is not sent", async (t) => {
   writeFileSync(file, bytes);
   const again = await opened(t, {}, directory);
   assert.equal(again.seen.begin("k"), undefined);
+});
+
+test("when the clock was ahead and is set back, what is recorded then is not forgotten first", async (t) => {
+  const { seen, time } = await opened(t, { maxIds: 3 });
+  const tenYears = 3_650 * 86_400_000;
+  const finish = async (key: string) => {
+    seen.begin(key);
+    await seen.finish(key, reply(key));
+  };
+  time.wall += tenYears;
+  for (const key of ["a", "b", "c"]) await finish(key);
+  time.wall -= tenYears;
+  for (const key of ["d", "e"]) {
+    await finish(key);
+    time.wall += 1_000;
+    assert.equal(await known(seen, key), key);
+  }
+  assert.equal(await known(seen, "a"), undefined);
+  assert.equal(seen.size, 3);
+});
+
+test("while its disk is full nothing is begun, so that no work is done again and again for nothing", async (t) => {
+  const { seen } = await opened(t);
+  const assertRoom = t.mock.method(Environment.prototype, "assertRoom", () => {
+    throw new EarshotError("STORE_FULL", "the disk is full");
+  });
+  assert.equal(seen.begin("k"), undefined, "it is not known yet");
+  await assert.rejects(Promise.resolve(seen.finish("k", reply("lost"))), { code: "STORE_FULL" });
+  seen.forget("k");
+  for (const key of ["k", "other"]) assert.throws(() => seen.begin(key), { code: "STORE_FULL" });
+  assertRoom.mock.restore();
+  assert.equal(seen.begin("k"), undefined);
+  await seen.finish("k", reply("kept"));
+  assert.equal(await known(seen, "k"), "kept");
+});
+
+test("when what was handled cannot be recorded, one of those who wait for it is next, and no other beside it", async (t) => {
+  const { seen } = await opened(t);
+  const address = join(temporaryDirectory(t), "s");
+  let running = 0;
+  let most = 0;
+  const handler = async () => {
+    most = Math.max(most, ++running);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    running--;
+    return "";
+  };
+  const server = await listen(address, handler, { deduplicate: seen });
+  t.after(() => server.close({ graceMs: 0 }));
+  const run = Environment.prototype.run;
+  let runs = 0;
+  t.mock.method(
+    Environment.prototype,
+    "run",
+    function (this: Environment<never>, op: "receive", action: () => unknown) {
+      return runs++ === 0 ? Promise.reject(new Error("broken")) : run.call(this, op, action);
+    },
+  );
+  const clients = await Promise.all([1, 2, 3].map(() => dial(address)));
+  const sends = await Promise.allSettled(clients.map((client) => client.send("same", { id: "same" })));
+  assert.deepEqual(sends.map(({ status }) => status).sort(), ["fulfilled", "fulfilled", "rejected"]);
+  assert.equal(most, 1);
+  for (const client of clients) await client.close();
 });
 
 test("wrong options and a directory of something else are refused", async (t) => {
