@@ -92,9 +92,11 @@ export class Deliverer {
 
   /** Tries what may be tried now. */
   pump(): void {
-    while (this.#state.is === "working" && this.#load.hasRoom && !this.#recorder.isHeldUp) {
-      const sequence = this.#tasks.next();
-      if (sequence === undefined || !this.#tryStart(sequence)) return;
+    try {
+      this.#startAll();
+    } catch (error) {
+      // The store cannot be read: it is tried again with whatever comes next.
+      this.#events.emit("trouble", { error: toError(error) });
     }
   }
 
@@ -107,18 +109,21 @@ export class Deliverer {
     await this.#recorder.close();
   }
 
-  /** False: not now, nor anything else. */
-  #tryStart(sequence: number): boolean {
-    try {
-      if (this.#start(sequence)) return true;
-    } catch (error) {
-      // The store cannot be read: it is tried again with whatever comes next.
-      this.#events.emit("trouble", { error: toError(error) });
+  #startAll(): void {
+    while (this.#state.is === "working" && this.#load.hasRoom && !this.#recorder.isHeldUp) {
+      const sequence = this.#tasks.next();
+      if (sequence === undefined) return;
+      let isDone = false;
+      try {
+        isDone = this.#start(sequence);
+      } finally {
+        if (!isDone) this.#tasks.putBack(sequence);
+      }
+      if (!isDone) return;
     }
-    this.#tasks.putBack(sequence);
-    return false;
   }
 
+  /** False: not now, nor anything else. */
   #start(sequence: number): boolean {
     const message = this.#read(sequence);
     if (message === undefined) return true;

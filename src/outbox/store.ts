@@ -100,8 +100,9 @@ export class Store {
     return this.#remove(sequence, record, head, now);
   }
 
-  /** Keeps what happened with the message, which stays where it is. */
+  /** Keeps what happened with the message, which stays where it is, if nobody else was done with it. */
   failed(sequence: number, failure: Failure): void {
+    if (!this.has(sequence)) return;
     this.#tables.failures.put(numberKey(sequence), Buffer.from(JSON.stringify(failure)));
   }
 

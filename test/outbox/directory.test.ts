@@ -23,6 +23,8 @@ test("two that make the same directory at once both have it", async (t) => {
 test("what a process that was killed had read holds nothing back: the file stays small", async (t) => {
   const { outbox, way, time, directory } = await rig(t);
   way.answer = () => "ok";
+  await outbox.post("what it sees");
+  await outbox.flush();
   const source = new URL("../../src/outbox/index.ts", import.meta.url).href;
   const program = `
     import { openOutbox } from ${JSON.stringify(source)};
