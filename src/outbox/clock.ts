@@ -4,7 +4,10 @@ export interface Clock {
   now(): number;
   /** Milliseconds that only go on: the distance between attempts. */
   monotonic(): number;
-  /** Calls it once, so many milliseconds from now, unless it is cancelled before; does not keep the process alive. What is later than in 24 days is called then. */
+  /**
+   * Calls it once, so many milliseconds from now, after 24 days at the latest, unless it is cancelled before; does not keep
+   * the process alive.
+   */
   after(ms: number, action: () => void): () => void;
   /** Resolves so many milliseconds from now, and keeps the process alive until then. */
   wait(ms: number): Promise<void>;

@@ -17,7 +17,7 @@ export class DialedWay implements Way {
     this.#options = { ...options, connect: "lazy" };
   }
 
-  /** Checks the options, and connects to nobody. @throws EarshotError `INVALID_ARGUMENT`, `INVALID_ADDRESS`, `UNSUPPORTED`, ... */
+  /** Checks the options, and connects to nobody. @throws EarshotError `INVALID_ARGUMENT`, `UNSUPPORTED`, ... */
   async prepare(): Promise<void> {
     await this.#connect();
   }

@@ -218,3 +218,19 @@ function compare(store: Store, model: Model, now: number): void {
   for (const { sequence, id } of [...model.pending, ...model.dead])
     if (id !== "") assert.equal(store.find(id), sequence);
 }
+
+test("an id that stands for a message that is gone is free", async (t) => {
+  const { environment, store } = await openStore(t);
+  const posted = message({ id: "x" });
+  const { sequence, isNew } = await environment.run("post", () => {
+    store.begin();
+    // As a store that was damaged may have left it.
+    environment.tables.ids.put(Buffer.from("x"), numberKey(77));
+    const result = store.post(posted, 1, encodeRecord(posted));
+    store.end();
+    return result;
+  });
+  assert.deepEqual([sequence, isNew], [1, true]);
+  assert.equal(store.find("x"), 1);
+  assert.equal(store.find("y".repeat(5_000)), undefined);
+});
