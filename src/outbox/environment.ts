@@ -50,7 +50,7 @@ export class Environment<Name extends string> {
   static async open<Name extends string>(path: string, layout: Layout<Name>): Promise<Environment<Name>> {
     // It stays the same when the process goes to another working directory.
     const directory = resolve(path);
-    const openRoot = await loadLmdb(`the ${layout.kind} ${JSON.stringify(directory)}`);
+    const openRoot = await loadLmdb(`the ${layout.kind} ${JSON.stringify(path)}`);
     preparePrivateDirectory(directory);
     assertStoreFile(directory);
     const root = openFile(openRoot, directory, layout.tables.length);
