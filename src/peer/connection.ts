@@ -172,11 +172,12 @@ export class Connection implements SessionHost, Holder, LaneOwner {
     if (this.#flush === "receiving") this.#flush = "wanted";
     if (this.#flush !== "none") return;
     this.#flush = "scheduled";
-    process.nextTick(flush, this);
+    if (this.transport.isInMicrotasks !== true) process.nextTick(flush, this);
   }
 
-  /** @internal the end of a turn in which something was to be written. */
-  flushNow(): void {
+  /** The end of a turn, in which something may have been asked for. */
+  onTurn(): void {
+    if (this.#flush !== "scheduled") return;
     this.#flushOut();
     this.#settle();
   }
@@ -296,5 +297,5 @@ export class Connection implements SessionHost, Holder, LaneOwner {
   }
 }
 
-const flush = (connection: Connection) => connection.flushNow();
+const flush = (connection: Connection) => connection.onTurn();
 const tick = (connection: Connection) => connection.tickNow();

@@ -5,6 +5,7 @@ import type { Credentials } from "./credentials.js";
 import type { Pollable, Poller } from "./poller.js";
 import { RingInput } from "./ring-input.js";
 import { RingOutput } from "./ring-output.js";
+import { Run, type Runner } from "./run.js";
 import type { Link } from "./shared-memory.js";
 import { Spin } from "./spin.js";
 import type { Transport, TransportEvents } from "./transport.js";
@@ -15,7 +16,7 @@ import type { UnixTransport } from "./unix.js";
  * own, wakes who sleeps; descriptors go over the socket, which also tells when the other side is gone. Each direction changes
  * from the socket to its ring, and back, at a byte that both sides know.
  */
-export class SharedTransport implements Transport, TransportEvents, Pollable {
+export class SharedTransport implements Transport, TransportEvents, Pollable, Runner {
   readonly carriesDescriptors = true;
   readonly #poller: Poller;
   readonly #socket: UnixTransport;
@@ -24,6 +25,7 @@ export class SharedTransport implements Transport, TransportEvents, Pollable {
   readonly #in: RingInput;
   readonly #out: RingOutput;
   readonly #spin: Spin;
+  readonly #run = new Run(this);
   #events: TransportEvents | undefined;
   /** By which way each direction goes. */
   #input: "socket" | "ring" | "ended" = "socket";
@@ -205,11 +207,45 @@ export class SharedTransport implements Transport, TransportEvents, Pollable {
       // Whoever closes it has left, or is gone, and has said so in the ring or by the socket.
       if (this.#isBellGone && this.#isReading && !this.#isPeerGone) this.onHangUp();
       const lookUs = events === OVER || !this.#isReading ? 0 : this.#spin.next(idleUs);
-      if (lookUs > 0) this.#in.stayAwake();
+      if (lookUs > 0) {
+        this.#in.stayAwake();
+        this.#run.begin();
+      }
       return lookUs > 0 || !this.#isReading || this.#in.sleep() ? lookUs : AT_ONCE;
     } catch (error) {
       this.#fail(error);
       return 0;
+    }
+  }
+
+  // What a run asks for.
+
+  get isInMicrotasks(): boolean {
+    return this.#run.isOn;
+  }
+
+  get hasNews(): boolean {
+    return this.#isReading && !this.#in.isEmpty;
+  }
+
+  take(): boolean {
+    this.#goOn();
+    this.#readPiece();
+    return this.#isReading;
+  }
+
+  endTurn(): void {
+    this.#events?.onTurn?.();
+  }
+
+  fail(error: unknown): void {
+    try {
+      this.#fail(error);
+    } catch (thrown) {
+      // As from any other callback, and not as a rejection.
+      queueMicrotask(() => {
+        throw thrown;
+      });
     }
   }
 

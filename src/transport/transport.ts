@@ -31,6 +31,8 @@ export interface Transport {
   /** Whether the other side has closed, told or not; `false` where that is not known before it is told. */
   readonly isPeerGone: boolean;
   readonly carriesDescriptors: boolean;
+  /** Whether it goes on in microtasks, so that the turn is not over for long: it tells `onTurn` meanwhile. */
+  readonly isInMicrotasks?: boolean;
   /** Who is at the other end; `undefined` where that cannot be known. Asks the kernel each time. */
   readonly credentials: Credentials | undefined;
 }
@@ -52,6 +54,8 @@ export interface TransportEvents {
   /** Everything that `write` kept waiting is out. */
   onDrain(): void;
   onClose(error?: EarshotError): void;
+  /** A turn is over, or as good as over: what waits for that is to be written now. */
+  onTurn?(): void;
 }
 
 /** What another process needs to go on in this one's place. */
