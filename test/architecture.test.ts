@@ -51,6 +51,7 @@ const MAY_WAIT: Readonly<Record<string, string>> = {
   "src/transport/unix.ts": "the end of a connection, told in a turn of its own",
   "src/transport/unix-listener.ts": "when to accept again after there was no descriptor left",
   "src/transport/net-listener.ts": "the turns in which the kernel's queue is handed over",
+  "src/transport/run.ts": "the rounds among microtasks in which a ring is looked at",
   "src/transport/turn.ts": "when to look again whether another starter is done",
   "src/transport/examine.ts": "how long a server may take to end an empty connection",
   "src/transport/absence.ts": "how long a server that leaves is still heard",

@@ -175,7 +175,6 @@ export class Connection implements SessionHost, Holder, LaneOwner {
     if (this.transport.isInMicrotasks !== true) process.nextTick(flush, this);
   }
 
-  /** The end of a turn, in which something may have been asked for. */
   onTurn(): void {
     if (this.#flush !== "scheduled") return;
     this.#flushOut();

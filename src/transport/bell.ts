@@ -8,6 +8,8 @@ type BellNative = Pick<Native, "read" | "write" | "takeDescriptors" | "close">;
 /** A socket by which two sides wake each other. */
 export class Bell {
   readonly fd: number;
+  /** Since somebody has set it back. */
+  hasRung = false;
   readonly #native: BellNative;
   readonly #note = Buffer.alloc(1);
 
@@ -18,6 +20,7 @@ export class Bell {
 
   /** Wakes the other side. */
   ring(): void {
+    this.hasRung = true;
     try {
       // Where there is no room, enough are waiting to wake anybody.
       this.#native.write(this.fd, NOTE);

@@ -16,6 +16,7 @@ export interface Runner {
   take(): boolean;
   /** Whoever waited for the end of a turn has waited long enough. */
   endTurn(): void;
+  /** Something was thrown on the way. */
   fail(error: unknown): void;
 }
 
@@ -52,7 +53,8 @@ export class Run {
       else this.#end();
     } catch (error) {
       this.#end();
-      this.#runner.fail(error);
+      // What it throws in turn is an exception as any, and no rejection.
+      queueMicrotask(() => this.#runner.fail(error));
     }
   };
 

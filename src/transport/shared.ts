@@ -4,10 +4,10 @@ import { Bell } from "./bell.js";
 import type { Credentials } from "./credentials.js";
 import type { Pollable, Poller } from "./poller.js";
 import { RingInput } from "./ring-input.js";
+import { RingLook } from "./ring-look.js";
 import { RingOutput } from "./ring-output.js";
-import { Run, type Runner } from "./run.js";
+import type { Runner } from "./run.js";
 import type { Link } from "./shared-memory.js";
-import { Spin } from "./spin.js";
 import type { Transport, TransportEvents } from "./transport.js";
 import type { UnixTransport } from "./unix.js";
 
@@ -24,8 +24,7 @@ export class SharedTransport implements Transport, TransportEvents, Pollable, Ru
   readonly #bell: Bell;
   readonly #in: RingInput;
   readonly #out: RingOutput;
-  readonly #spin: Spin;
-  readonly #run = new Run(this);
+  readonly #look: RingLook;
   #events: TransportEvents | undefined;
   /** By which way each direction goes. */
   #input: "socket" | "ring" | "ended" = "socket";
@@ -47,8 +46,8 @@ export class SharedTransport implements Transport, TransportEvents, Pollable, Ru
     this.#socket = socket;
     this.#link = link;
     this.#isPaused = socket.isPaused;
-    this.#spin = new Spin(poller.spinBudget, spinUs, now);
     this.#bell = new Bell(poller.native, link.bell);
+    this.#look = new RingLook(poller.spinBudget, spinUs, this.#bell, this);
     this.#in = new RingInput(link, this.#bell, socket);
     this.#out = new RingOutput(link, this.#bell, socket, spinUs > 0);
     poller.watch(link.bell, this, READABLE);
@@ -123,7 +122,7 @@ export class SharedTransport implements Transport, TransportEvents, Pollable, Ru
     try {
       return this.#out.write(chunks, descriptors);
     } catch (error) {
-      this.#fail(error);
+      this.fail(error);
       return true;
     }
   }
@@ -179,7 +178,7 @@ export class SharedTransport implements Transport, TransportEvents, Pollable, Ru
     try {
       this.#goOn();
     } catch (error) {
-      this.#fail(error);
+      this.fail(error);
     }
   }
 
@@ -206,14 +205,11 @@ export class SharedTransport implements Transport, TransportEvents, Pollable, Ru
       if (this.#readPiece()) return AT_ONCE;
       // Whoever closes it has left, or is gone, and has said so in the ring or by the socket.
       if (this.#isBellGone && this.#isReading && !this.#isPeerGone) this.onHangUp();
-      const lookUs = events === OVER || !this.#isReading ? 0 : this.#spin.next(idleUs);
-      if (lookUs > 0) {
-        this.#in.stayAwake();
-        this.#run.begin();
-      }
+      const lookUs = this.#isReading ? this.#look.next(events, idleUs) : 0;
+      if (lookUs > 0) this.#in.stayAwake();
       return lookUs > 0 || !this.#isReading || this.#in.sleep() ? lookUs : AT_ONCE;
     } catch (error) {
-      this.#fail(error);
+      this.fail(error);
       return 0;
     }
   }
@@ -221,7 +217,7 @@ export class SharedTransport implements Transport, TransportEvents, Pollable, Ru
   // What a run asks for.
 
   get isInMicrotasks(): boolean {
-    return this.#run.isOn;
+    return this.#look.isInMicrotasks;
   }
 
   get hasNews(): boolean {
@@ -229,6 +225,7 @@ export class SharedTransport implements Transport, TransportEvents, Pollable, Ru
   }
 
   take(): boolean {
+    this.#look.found();
     this.#goOn();
     this.#readPiece();
     return this.#isReading;
@@ -236,17 +233,6 @@ export class SharedTransport implements Transport, TransportEvents, Pollable, Ru
 
   endTurn(): void {
     this.#events?.onTurn?.();
-  }
-
-  fail(error: unknown): void {
-    try {
-      this.#fail(error);
-    } catch (thrown) {
-      // As from any other callback, and not as a rejection.
-      queueMicrotask(() => {
-        throw thrown;
-      });
-    }
   }
 
   get #isReading(): boolean {
@@ -301,7 +287,8 @@ export class SharedTransport implements Transport, TransportEvents, Pollable, Ru
     if (this.#input === "ended" && this.#out.hasEnded) this.close();
   }
 
-  #fail(error: unknown): void {
+  /** Ends it, unless what was thrown is none of its business. */
+  fail(error: unknown): void {
     if (!(error instanceof EarshotError)) {
       // A process that survives this goes on, and the writer takes this side for awake.
       this.#lookSoon();
@@ -311,5 +298,3 @@ export class SharedTransport implements Transport, TransportEvents, Pollable, Ru
     this.close();
   }
 }
-
-const now = () => performance.now();

@@ -9,6 +9,8 @@ const MAX_DOUBLINGS = 10;
  * looked, and the kernel would have given it back sooner to one that sleeps.
  */
 const LOST_TURN = 3;
+/** After so many finds a look in vain is an accident: the other side has collected its garbage. */
+const FORGIVEN_AFTER = 16;
 /** Looks in vain may take this share of a thread's time, and so much at once. */
 const VAIN_SHARE = 0.1;
 const VAIN_US = 2_000;
@@ -56,6 +58,8 @@ export class Spin {
   /** How long the last look was to take; 0 for none. */
   #lookUs = 0;
   #inVain = 0;
+  /** Since the last that was in vain. */
+  #finds = 0;
   /** So many pauses are slept through. */
   #sleeps = 0;
   #lastTurn = 0;
@@ -77,8 +81,7 @@ export class Spin {
     const turn = this.#budget.turn();
     const others = turn - this.#lastTurn - 1;
     this.#lastTurn = turn;
-    if (others > MOST_OTHERS) return 0;
-    if (idleUs > CONVERSATION_US) return 0;
+    if (others > MOST_OTHERS || idleUs > CONVERSATION_US) return 0;
     if (this.#sleeps > 0) {
       this.#sleeps--;
       return 0;
@@ -87,12 +90,28 @@ export class Spin {
     return this.#lookUs;
   }
 
+  /** Looks once more as long: the other side was asleep, and takes that long to wake up. @returns as `next` */
+  again(): number {
+    const us = this.#lookUs;
+    this.#lookUs *= 2;
+    return us;
+  }
+
+  /** Something was found by another way of looking. */
+  found(): void {
+    if (this.#inVain > 0) this.#inVain--;
+    this.#finds++;
+  }
+
   #learn(idleUs: number): void {
-    if (idleUs <= this.#lookUs) this.#inVain = Math.max(this.#inVain - 1, 0);
+    if (idleUs <= this.#lookUs) this.found();
     else {
-      this.#inVain = Math.min(this.#inVain + (idleUs > CONVERSATION_US ? LOST_TURN : 1), MAX_DOUBLINGS);
-      this.#sleeps = 2 ** this.#inVain;
       this.#budget.spend(this.#lookUs, this.#now());
+      if (this.#finds < FORGIVEN_AFTER) {
+        this.#inVain = Math.min(this.#inVain + (idleUs > CONVERSATION_US ? LOST_TURN : 1), MAX_DOUBLINGS);
+        this.#sleeps = 2 ** this.#inVain;
+      }
+      this.#finds = 0;
     }
     this.#lookUs = 0;
   }

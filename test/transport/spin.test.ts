@@ -43,6 +43,28 @@ test("who looks in vain looks ever more seldom, and as many finds make up for it
   assert.equal(pause(60), MAX_US);
 });
 
+test("after many finds, by whatever way of looking, a look in vain is an accident", () => {
+  let now = 0;
+  const spin = new Spin(new SpinBudget(), MAX_US, () => now);
+  const pause = (idleUs: number) => {
+    now += idleUs / 1_000;
+    return spin.next(idleUs);
+  };
+  assert.equal(pause(70), MAX_US);
+  for (let finds = 0; finds < 16; finds++) spin.found();
+  assert.equal(pause(400), MAX_US);
+  // But not the next.
+  assert.equal(pause(400), 0);
+});
+
+test("who has woken the other side looks twice as long", () => {
+  const spin = new Spin(new SpinBudget(), MAX_US, () => 0);
+  assert.equal(spin.next(70), MAX_US);
+  assert.equal(spin.again(), MAX_US);
+  assert.equal(spin.next(2 * MAX_US), MAX_US);
+  assert.equal(spin.next(2 * MAX_US), 0);
+});
+
 test("to have lost the processor while looking counts three times", () => {
   const pause = socket();
   assert.equal(pause(70), MAX_US);

@@ -1,0 +1,40 @@
+import { OVER } from "../native/binding.js";
+import type { Bell } from "./bell.js";
+import { Run, type Runner } from "./run.js";
+import { Spin, type SpinBudget } from "./spin.js";
+
+/** How a ring is looked at: first among microtasks, then by C, then not until its bell rings. */
+export class RingLook {
+  readonly #bell: Bell;
+  readonly #spin: Spin;
+  readonly #run: Run;
+
+  /** @param spinUs for one look of C's; 0 for none of any kind */
+  constructor(budget: SpinBudget, spinUs: number, bell: Bell, runner: Runner) {
+    this.#bell = bell;
+    this.#spin = new Spin(budget, spinUs, now);
+    this.#run = new Run(runner);
+  }
+
+  /** As `Transport.isInMicrotasks`. */
+  get isInMicrotasks(): boolean {
+    return this.#run.isOn;
+  }
+
+  /** How long C is to look, in microseconds; 0 for not at all. @param events as of `Pollable.onReady` */
+  next(events: number, idleUs: number): number {
+    const { hasRung } = this.#bell;
+    this.#bell.hasRung = false;
+    if (events === OVER) return hasRung ? this.#spin.again() : 0;
+    const us = this.#spin.next(idleUs);
+    if (us > 0) this.#run.begin();
+    return us;
+  }
+
+  /** Something was found among the microtasks. */
+  found(): void {
+    this.#spin.found();
+  }
+}
+
+const now = () => performance.now();
