@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** Of `earshot.c`: one that was built from another does other things than are declared here. To be raised with these. */
-const ADDON_VERSION = 1;
+const ADDON_VERSION = 2;
 /** `read`, `write`, `accept` and `lock` answer with this, or `false`, where they would have to wait. */
 export const WOULD_BLOCK = -1;
 /** What the callback of `onReady` returns to be called again at once. */
@@ -115,8 +115,15 @@ export interface Native {
    * when the descriptor is closed, until `unmap` or until nobody knows it any more.
    */
   map(fd: number, sharedBytes: number, privateBytes: number): ArrayBuffer;
-  /** Views of it have no bytes from then on. */
+  /** Views of it have no bytes from then on. It goes when what `view` made of it is gone as well. */
   unmap(memory: ArrayBuffer): void;
+  /**
+   * Another buffer of the first bytes of what was mapped, which can be made empty by itself: the last one, by `detach`. V8 counts it
+   * as memory of its own, so that one of 64 MiB makes it collect garbage.
+   */
+  view(memory: ArrayBuffer, bytes: number): ArrayBuffer;
+  /** The last buffer from `view` has no bytes from then on. */
+  detach(view: ArrayBuffer): void;
   /**
    * From now on, what is looked for of a watched descriptor is not what comes on it, but whether two words of mapped memory
    * differ. Its `onReady` is called with the events of the descriptor, with `LOOK` when they do, or with `OVER` when it has been

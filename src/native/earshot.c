@@ -71,7 +71,7 @@
 #define ALLOCATED_AT_ONCE 1048576
 /* `binding.ts` takes no other: to be raised there, too, with whatever it declares. */
 #ifndef ADDON_VERSION
-#define ADDON_VERSION 1
+#define ADDON_VERSION 2
 #endif
 
 struct mapping;
@@ -121,13 +121,20 @@ struct handle {
   struct handle *next_soon;
 };
 
-/* Memory shared with another process, and private memory behind it: one ArrayBuffer. */
+/* Memory shared with another process, and private memory behind it: mapped while an ArrayBuffer names it. */
 struct mapping {
   struct instance *instance;
   struct mapping *next;
-  /* NULL when it is not mapped any more. */
   void *start;
   size_t length;
+  /* That of all of it, until it is unmapped, and the last of `view`, until it is detached; and how many there are. */
+  struct name *whole, *view;
+  int names;
+};
+
+/* An ArrayBuffer of a mapping; NULL when it has none any more. */
+struct name {
+  struct mapping *mapping;
 };
 
 /* ---- errors and values ---- */
@@ -1037,22 +1044,60 @@ static void forget_words(struct instance *instance, struct mapping *mapping) {
   }
 }
 
-static void unmap(struct mapping *mapping) {
-  if (mapping->start == NULL) return;
-  if (mapping->instance != NULL) forget_words(mapping->instance, mapping);
+static void drop_name(struct name *name) {
+  struct mapping *mapping = name->mapping;
+  name->mapping = NULL;
+  if (mapping->whole == name) mapping->whole = NULL;
+  if (mapping->view == name) mapping->view = NULL;
+  if (--mapping->names > 0) return;
+  if (mapping->instance != NULL) {
+    forget_words(mapping->instance, mapping);
+    struct mapping **place = &mapping->instance->mappings;
+    while (*place != mapping) place = &(*place)->next;
+    *place = mapping->next;
+  }
   munmap(mapping->start, mapping->length);
-  mapping->start = NULL;
-  if (mapping->instance == NULL) return;
-  struct mapping **place = &mapping->instance->mappings;
-  while (*place != mapping) place = &(*place)->next;
-  *place = mapping->next;
+  free(mapping);
 }
 
 static void on_collected(napi_env env, void *data, void *hint) {
+  struct name *name = hint;
   (void)env;
   (void)data;
-  unmap(hint);
-  free(hint);
+  if (name->mapping != NULL) drop_name(name);
+  free(name);
+}
+
+/* Its ArrayBuffer, or NULL after an exception. */
+static napi_value add_name(napi_env env, struct mapping *mapping, size_t length, struct name **made) {
+  napi_value buffer;
+  struct name *name = calloc(1, sizeof *name);
+  if (name == NULL) return throw_system(env, "mmap", ENOMEM);
+  napi_status status = napi_create_external_arraybuffer(env, mapping->start, length, on_collected, name, &buffer);
+  if (status != napi_ok) {
+    free(name);
+    /* Some embedders keep all memory of V8 in one place. */
+    return throw_system(env, "mmap", status == napi_no_external_buffers_allowed ? ENOTSUP : ENOMEM);
+  }
+  name->mapping = mapping;
+  mapping->names++;
+  *made = name;
+  return buffer;
+}
+
+/* Those that are used come to the front, where they are found at once. */
+static struct mapping *find_mapping(napi_env env, struct instance *instance, napi_value buffer) {
+  void *start;
+  size_t length;
+  if (napi_get_arraybuffer_info(env, buffer, &start, &length) != napi_ok) return NULL;
+  struct mapping **place = &instance->mappings;
+  while (*place != NULL && (*place)->start != start) place = &(*place)->next;
+  struct mapping *found = *place;
+  if (found == NULL) return NULL;
+  *place = found->next;
+  found->next = instance->mappings;
+  instance->mappings = found;
+  return found;
 }
 
 /* Private memory, and the file's in its place at the beginning: `start` is NULL, and errno says why, if it fails. */
@@ -1089,32 +1134,54 @@ static napi_value map_memory(napi_env env, napi_callback_info info) {
     free(mapping);
     return throw_system(env, "mmap", error);
   }
+  buffer = add_name(env, mapping, mapping->length, &mapping->whole);
+  if (buffer == NULL) {
+    munmap(mapping->start, mapping->length);
+    free(mapping);
+    return NULL;
+  }
   mapping->instance = instance;
   mapping->next = instance->mappings;
   instance->mappings = mapping;
-  napi_status status = napi_create_external_arraybuffer(env, mapping->start, mapping->length, on_collected, mapping, &buffer);
-  if (status == napi_ok) return buffer;
-  unmap(mapping);
-  free(mapping);
-  /* Some embedders keep all memory of V8 in one place. */
-  return throw_system(env, "mmap", status == napi_no_external_buffers_allowed ? ENOTSUP : ENOMEM);
+  return buffer;
+}
+
+static napi_value view_memory(napi_env env, napi_callback_info info) {
+  napi_value args[MAX_ARGS];
+  struct instance *instance;
+  int bytes;
+  if (!read_arguments(env, info, args, &instance) || !read_int(env, args[1], &bytes)) return NULL;
+  struct mapping *mapping = find_mapping(env, instance, args[0]);
+  if (mapping == NULL || bytes <= 0 || (size_t)bytes > mapping->length) {
+    return throw_argument(env, "mapped memory, and how much of it, are needed");
+  }
+  return add_name(env, mapping, (size_t)bytes, &mapping->view);
+}
+
+static napi_value detach_view(napi_env env, napi_callback_info info) {
+  napi_value args[MAX_ARGS];
+  struct instance *instance;
+  if (!read_arguments(env, info, args, &instance)) return NULL;
+  struct mapping *mapping = find_mapping(env, instance, args[0]);
+  if (mapping == NULL || mapping->view == NULL) return throw_argument(env, "a view of mapped memory is needed");
+  if (napi_detach_arraybuffer(env, args[0]) != napi_ok) return throw_system(env, "munmap", EBUSY);
+  drop_name(mapping->view);
+  return NULL;
 }
 
 static napi_value unmap_memory(napi_env env, napi_callback_info info) {
   napi_value args[MAX_ARGS];
   struct instance *instance;
-  void *start;
-  size_t length;
+  bool is_buffer;
   if (!read_arguments(env, info, args, &instance)) return NULL;
-  if (napi_get_arraybuffer_info(env, args[0], &start, &length) != napi_ok) {
+  if (napi_is_arraybuffer(env, args[0], &is_buffer) != napi_ok || !is_buffer) {
     return throw_argument(env, "an ArrayBuffer is needed");
   }
-  struct mapping *mapping = instance->mappings;
-  while (mapping != NULL && mapping->start != start) mapping = mapping->next;
-  if (mapping == NULL) return throw_system(env, "munmap", EINVAL);
+  struct mapping *mapping = find_mapping(env, instance, args[0]);
+  if (mapping == NULL || mapping->whole == NULL) return throw_system(env, "munmap", EINVAL);
   /* First nobody can look any more; then it goes. */
   if (napi_detach_arraybuffer(env, args[0]) != napi_ok) return throw_system(env, "munmap", EBUSY);
-  unmap(mapping);
+  drop_name(mapping->whole);
   return NULL;
 }
 
@@ -1185,6 +1252,8 @@ NAPI_MODULE_INIT() {
       FUNCTION("addSeals", add_seals),
       FUNCTION("seals", get_seals),
       FUNCTION("map", map_memory),
+      FUNCTION("view", view_memory),
+      FUNCTION("detach", detach_view),
       FUNCTION("lookAt", look_at),
       FUNCTION("lookSoon", look_soon),
       FUNCTION("unmap", unmap_memory),

@@ -58,7 +58,17 @@ function ready(native: Native): void {
 }
 
 testNative("every function of the addon is in these tables, or takes no descriptor", (_, native) => {
-  const others = ["onReady", "socket", "socketPair", "takeDescriptors", "makeMemory", "unmap", "version"];
+  const others = [
+    "onReady",
+    "socket",
+    "socketPair",
+    "takeDescriptors",
+    "makeMemory",
+    "unmap",
+    "view",
+    "detach",
+    "version",
+  ];
   assert.deepEqual(Object.keys(native).sort(), [...Object.keys(OURS), ...Object.keys(ANY), ...others].sort());
 });
 
