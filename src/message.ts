@@ -11,8 +11,8 @@ export interface Descriptor extends Disposable {
 const NONE: readonly Descriptor[] = [];
 
 /**
- * What one side sent, whole. Its bytes are its own: they stay valid for as long as it is kept. Only a server that listens
- * with `body: "borrowed"` takes the memory of large ones back when their handlers have settled.
+ * What one side sent, whole. Its bytes are its own: they stay valid for as long as it is kept. Only where `body: "borrowed"` was
+ * asked for is the memory of large ones taken back: when the handler has settled, or when the message or reply is disposed of.
  */
 export class Message implements Disposable {
   /**
@@ -50,7 +50,7 @@ export class Message implements Disposable {
     return message.#bytes !== undefined;
   }
 
-  /** Closes the descriptors that came with it and were not taken. */
+  /** Closes the descriptors that came with it and were not taken; what was only lent is given back. */
   [Symbol.dispose](): void {
     for (const descriptor of this.descriptors) descriptor[Symbol.dispose]();
   }
@@ -95,7 +95,40 @@ export class Message implements Disposable {
   }
   #read(): Buffer {
     if (this.#source !== undefined) return this.#source;
-    const fact = 'its handler has settled, and it was only lent (body: "borrowed"); copy() keeps the bytes';
+    const over = "its handler has settled, or it was disposed of";
+    const fact = `${over}, and it was only lent (body: "borrowed"); copy() keeps the bytes`;
     throw new EarshotError("INVALID_ARGUMENT", `Cannot read the message: ${fact}`, { op: "receive" });
+  }
+}
+
+/** @internal One that is read where the other side wrote it, until it is disposed of. */
+export class BorrowedMessage extends Message {
+  readonly #memory: ArrayBufferLike;
+  #giveBack: (() => void) | undefined;
+
+  /** @param giveBack called once; from then on nobody reads it */
+  constructor(source: Buffer, giveBack: () => void) {
+    super(source, 0, source.length);
+    this.#memory = source.buffer;
+    this.#giveBack = giveBack;
+  }
+
+  /** Whether they are a part of it. */
+  contains(bytes: string | Uint8Array): boolean {
+    return typeof bytes !== "string" && bytes.buffer === this.#memory;
+  }
+
+  /** As that of other messages; of a copy: what decodes text reads it twice, and the other side may write in between. */
+  override text(): string {
+    const { buffer, byteOffset, length } = this.copy();
+    return Buffer.from(buffer, byteOffset, length).toString("utf8");
+  }
+
+  override [Symbol.dispose](): void {
+    super[Symbol.dispose]();
+    Message.takeBack(this);
+    const giveBack = this.#giveBack;
+    this.#giveBack = undefined;
+    giveBack?.();
   }
 }

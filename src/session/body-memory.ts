@@ -1,4 +1,5 @@
-import { Message } from "../message.js";
+import { BorrowedMessage, Message } from "../message.js";
+import type { Body } from "./session.js";
 
 /** Smaller messages are copied out of what was read, and not lent. */
 const LEAST_BYTES = 131_072;
@@ -44,14 +45,21 @@ export class BodyMemory {
    * mistake the next message's bytes for this one's.
    *
    * @param reply what goes out next; where that is part of the message, the memory stays with it
+   * @returns the reply: a copy, where it is part of memory that is not this side's
    */
-  takeBack(message: Message, reply: string | Uint8Array): void {
+  takeBack(message: Message, reply: Body): Body {
+    if (message instanceof BorrowedMessage) {
+      const kept = message.contains(reply) ? Buffer.from(reply as Uint8Array) : reply;
+      message[Symbol.dispose]();
+      return kept;
+    }
     const buffer = this.#lent.get(message);
-    if (buffer === undefined || (typeof reply !== "string" && reply.buffer === buffer.buffer)) return;
+    if (buffer === undefined || (typeof reply !== "string" && reply.buffer === buffer.buffer)) return reply;
     this.#lent.delete(message);
     const wasShown = Message.takeBack(message);
     const rest = wasShown ? detach(buffer) : buffer;
     if (rest !== undefined) this.give(rest);
+    return reply;
   }
 }
 

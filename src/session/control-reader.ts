@@ -2,6 +2,7 @@ import { type FrameDecoder, violation } from "../wire/decode.js";
 import { decodeFailure, type Failure } from "../wire/failure.js";
 import { FrameType, PING_BYTES, WINDOW_BYTES } from "../wire/frame.js";
 import { decodeLane, type Lane } from "../wire/lane.js";
+import { decodeLend, decodeSlab, type Lend } from "../wire/loan.js";
 
 /** Who is told what a control frame says. */
 export interface ControlSink {
@@ -12,6 +13,9 @@ export interface ControlSink {
   onStop(exchange: number): void;
   /** @param isLast whether nothing came behind it with the same read */
   onLane(lane: Lane, descriptors: number, isLast: boolean): void;
+  onLend(exchange: number, lend: Lend, descriptors: number): void;
+  onReturn(slab: number): void;
+  onRetire(slab: number): void;
   /** @param payload borrowed */
   onPing(payload: Buffer): void;
   /** @param payload borrowed */
@@ -38,7 +42,14 @@ export class ControlReader {
     this.#parts = [];
     if (frame.type === FrameType.LANE) {
       this.#sink.onLane(decodeLane(payload), frame.descriptors, end === bytes.length);
-    } else this.#tell(frame, payload);
+    } else if (frame.type > FrameType.LANE) this.#tellOfSlabs(frame, payload);
+    else this.#tell(frame, payload);
+  }
+
+  #tellOfSlabs({ type, exchange, descriptors }: FrameDecoder, payload: Buffer): void {
+    if (type === FrameType.LEND) this.#sink.onLend(exchange, decodeLend(payload), descriptors);
+    else if (type === FrameType.RETURN) this.#sink.onReturn(decodeSlab(payload));
+    else this.#sink.onRetire(decodeSlab(payload));
   }
 
   #tell({ type, exchange }: FrameDecoder, payload: Buffer): void {

@@ -2,9 +2,11 @@ import { encodeControl, encodeWindow } from "../wire/encode.js";
 import { encodeFailure, type FailureName } from "../wire/failure.js";
 import { FrameType } from "../wire/frame.js";
 import { encodeLane, type Lane } from "../wire/lane.js";
+import { encodeSlab } from "../wire/loan.js";
 import type { FramedMemory } from "./framed-options.js";
 import type { Greetings } from "./handshake.js";
 import type { SessionHost } from "./session.js";
+import type { Loans } from "./slab.js";
 
 const NOTHING = Buffer.alloc(0);
 
@@ -76,6 +78,12 @@ export class ControlWriter {
     this.#lanes ??= [];
     this.#lanes.push({ frame: encodeLane(lane), descriptors, sent });
     this.#host.requestFlush();
+  }
+
+  /** What has become of slabs since it was called last. */
+  sendSlabs({ borrowing, lending }: Loans): void {
+    for (const slab of borrowing.takeReturned()) this.output?.pushControl(encodeSlab(FrameType.RETURN, slab));
+    for (const slab of lending.takeRetired()) this.output?.pushControl(encodeSlab(FrameType.RETIRE, slab));
   }
 
   /** Whether one is still to be sent. */

@@ -1,23 +1,27 @@
 import { EarshotError } from "../errors.js";
 import { violation } from "../wire/decode.js";
 import type { Failure } from "../wire/failure.js";
-import { SHARED_FEATURE } from "../wire/hello.js";
-import type { Lane } from "../wire/lane.js";
+import { type Hello, LOANS_FEATURE, SHARED_FEATURE } from "../wire/hello.js";
+import { LANE_DESCRIPTORS, type Lane } from "../wire/lane.js";
+import type { Lend } from "../wire/loan.js";
+import { Borrowing } from "./borrowing.js";
 import type { ControlSink } from "./control-reader.js";
 import type { ControlWriter } from "./control-writer.js";
 import type { FramedMemory, FramedOptions } from "./framed-options.js";
 import type { Sides } from "./framed-sides.js";
 import { agree } from "./handshake.js";
 import { Lanes } from "./lanes.js";
+import { Lending } from "./lending.js";
 import { Pings } from "./pings.js";
 import type { Request, SessionHost } from "./session.js";
+import type { Loans } from "./slab.js";
 
 /** What a session does when it has greeted, and when no new exchanges are taken any more. */
 export interface ControlOwner {
   onGreeted(): void;
   onGoAway(): void;
-  /** Those of the LANE that has just come. @throws EarshotError `PROTOCOL_VIOLATION` */
-  takeLaneDescriptors(count: number): readonly number[];
+  /** Those of the frame that has just come. @throws EarshotError `PROTOCOL_VIOLATION` */
+  takeDescriptors(count: number, limit: number): readonly number[];
 }
 
 /** What the other side says that is not a message, and what follows from it. */
@@ -76,9 +80,35 @@ export class Control implements ControlSink {
     this.#memory.greeted(hello.limits);
     if (this.#options.lanes !== undefined && hello.features.includes(SHARED_FEATURE))
       this.#memory.lanes = new Lanes(this.#options.role);
+    this.#agreeOnLoans(hello);
     this.#owner.onGreeted();
     this.#sides.outbound?.greeted();
     this.#host.onGreeting(hello);
+  }
+
+  #agreeOnLoans({ features, limits }: Hello): void {
+    const { slabs } = this.#options;
+    if (slabs === undefined || !features.includes(LOANS_FEATURE)) return;
+    this.#memory.loans = { lending: new Lending(slabs, limits.loanBytes ?? 0), borrowing: new Borrowing(slabs) };
+    slabs.onAgreed(this.#memory.loans);
+  }
+
+  get #loans(): Loans {
+    if (this.#memory.loans === undefined) throw violation("a frame of loans, which were not agreed on");
+    return this.#memory.loans;
+  }
+
+  onLend(exchange: number, lend: Lend, count: number): void {
+    const { borrowing } = this.#loans;
+    borrowing.announce(exchange, lend, count, () => this.#owner.takeDescriptors(count, 1)[0] ?? -1);
+  }
+
+  onReturn(slab: number): void {
+    this.#loans.lending.onReturn(slab);
+  }
+
+  onRetire(slab: number): void {
+    this.#loans.borrowing.onRetire(slab);
   }
 
   onLane(lane: Lane, count: number, isLast: boolean): void {
@@ -87,7 +117,7 @@ export class Control implements ControlSink {
     if (lanes === undefined || host === undefined) throw violation("a LANE that was not agreed on");
     // What belongs to one that is refused is closed with the connection.
     lanes.receive(lane, count, isLast);
-    const answer = host.onLane(lane, this.#owner.takeLaneDescriptors(count));
+    const answer = host.onLane(lane, this.#owner.takeDescriptors(count, LANE_DESCRIPTORS));
     if (answer !== undefined) this.sendLane({ step: answer, ringBytes: 0 });
   }
 

@@ -205,6 +205,7 @@ export class Exchanges {
       // From then on they are its receiver's to close, and to read.
       this.#host.closeDescriptors(exchange.received);
       exchange.incoming?.discard();
+      exchange.message?.[Symbol.dispose]();
     }
     if (exchange.descriptors.length > 0) this.#host.closeDescriptors(exchange.descriptors);
     exchange.descriptors = [];

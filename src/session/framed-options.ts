@@ -9,6 +9,7 @@ import type { Greetings } from "./handshake.js";
 import type { BodyReader } from "./incoming.js";
 import type { Lanes } from "./lanes.js";
 import type { OwnApp, SessionHost, SessionLimits } from "./session.js";
+import type { Loans, SlabHost } from "./slab.js";
 import type { Streams } from "./streams.js";
 
 export interface FramedOptions {
@@ -26,6 +27,8 @@ export interface FramedOptions {
   readonly memory?: FramedMemory | undefined;
   /** Where there is a second way for bytes. */
   readonly lanes?: LaneHost | undefined;
+  /** Where messages may be lent, which the greeting says. */
+  readonly slabs?: SlabHost | undefined;
 }
 
 /** Who has the second way for bytes. None of these calls back into the session before it returns. */
@@ -70,6 +73,8 @@ export class FramedMemory {
   peerWindowBytes: number = FIRST_WINDOW_BYTES;
   /** Where both sides have a second way for bytes. */
   lanes: Lanes | undefined = undefined;
+  /** Where both sides take loans. */
+  loans: Loans | undefined = undefined;
 
   /** The other side has said what it takes. */
   greeted(limits: Hello["limits"]): void {

@@ -17,12 +17,12 @@ export interface Sides {
 export function makeSides({ role, arena, host }: FramedOptions, parts: ExchangeParts): Sides {
   if (role === "client") {
     const outbound = new Outbound(parts);
-    const output = new Output<Request>(arena, outbound, host);
+    const output = new Output<Request>(arena, outbound, host, parts.memory);
     outbound.output = output;
     return { outbound, inbound: undefined, answers: undefined, output: output as Output<Outgoing> };
   }
   const inbound = new Inbound(parts);
-  const output = new Output<Exchange>(arena, inbound, host);
+  const output = new Output<Exchange>(arena, inbound, host, parts.memory);
   inbound.output = output;
   return {
     outbound: undefined,

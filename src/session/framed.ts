@@ -1,8 +1,8 @@
 import { EarshotError } from "../errors.js";
 import { FrameDecoder, type FrameSink, violation } from "../wire/decode.js";
 import { type FailureName, isFailureName } from "../wire/failure.js";
-import { Flag, FrameType } from "../wire/frame.js";
-import { LANE_DESCRIPTORS, type Lane } from "../wire/lane.js";
+import { FIRST_OPTIONAL_TYPE, Flag, FrameType } from "../wire/frame.js";
+import type { Lane } from "../wire/lane.js";
 import type { Answers } from "./answers.js";
 import { Control, type ControlOwner } from "./control.js";
 import { ControlReader } from "./control-reader.js";
@@ -55,7 +55,7 @@ export class FramedSession implements Session, FrameSink, ControlOwner {
     this.#liveness = new Liveness(limits, host.now(), memory.isGreeted);
     this.#descriptors = new DescriptorQueue(limits.maxDescriptors);
     if (!memory.isGreeted) this.#preface = new PrefaceReader();
-    this.#reader = new BodyReader(limits.maxMessageBytes, host, this.#streams, options.bodies);
+    this.#reader = new BodyReader(limits.maxMessageBytes, host, this.#streams, memory, options.bodies);
     const exchanges = { host, limits, memory, reader: this.#reader, writer: this.#writer, streams: this.#streams };
     const sides = makeSides(options, exchanges);
     this.#inbound = sides.inbound;
@@ -182,6 +182,7 @@ export class FramedSession implements Session, FrameSink, ControlOwner {
   flush(): void {
     if (this.#phase === "ended") return;
     this.#writer.flushLanes();
+    if (this.#memory.loans !== undefined) this.#writer.sendSlabs(this.#memory.loans);
     this.#output.flush();
     this.#liveness.flushed(!this.#output.isWritable, this.isIdle, this.#host.now());
     this.#endIfDone();
@@ -224,6 +225,8 @@ export class FramedSession implements Session, FrameSink, ControlOwner {
   onHeader(frame: FrameDecoder): void {
     const isFirst = frame.type === FrameType.HELLO || frame.type === FrameType.GOAWAY;
     if (!isFirst && !this.#memory.isGreeted) throw violation("a frame before HELLO");
+    const isMessage = frame.type === FrameType.OPEN || frame.type === FrameType.DATA;
+    if (isMessage) this.#memory.loans?.borrowing.assertExpected(frame.exchange);
     if (frame.type === FrameType.OPEN) {
       if (this.#inbound === undefined) throw violation("an exchange that the server began");
       if (this.#memory.isSystemOnly && (frame.flags & Flag.SYSTEM) === 0) throw violation("a message without SYSTEM");
@@ -236,8 +239,10 @@ export class FramedSession implements Session, FrameSink, ControlOwner {
 
   onPayload(frame: FrameDecoder, bytes: Buffer, start: number, end: number): void {
     const isMessage = frame.type === FrameType.OPEN || frame.type === FrameType.DATA;
-    if (isMessage) (this.#inbound ?? this.#outbound)?.onPayload(frame, bytes, start, end);
-    else if (frame.type <= FrameType.LANE) this.#controlReader.take(frame, bytes, start, end);
+    if (isMessage) {
+      (this.#inbound ?? this.#outbound)?.onPayload(frame, bytes, start, end);
+      if (frame.remaining === 0) this.#memory.loans?.borrowing.dropAnnounced();
+    } else if (frame.type < FIRST_OPTIONAL_TYPE) this.#controlReader.take(frame, bytes, start, end);
   }
 
   /** Whether a LANE may be sent now: both sides can, and no change is under way. */
@@ -250,8 +255,8 @@ export class FramedSession implements Session, FrameSink, ControlOwner {
     this.#control.sendLane(lane, descriptors);
   }
 
-  takeLaneDescriptors(count: number): readonly number[] {
-    return this.#descriptors.take(count, LANE_DESCRIPTORS);
+  takeDescriptors(count: number, limit: number): readonly number[] {
+    return this.#descriptors.take(count, limit);
   }
 
   onGreeted(): void {

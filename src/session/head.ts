@@ -1,6 +1,6 @@
 import type { Head } from "../wire/encode.js";
 import { FIRST_WINDOW_BYTES, FrameType, MAX_DEADLINE_MS } from "../wire/frame.js";
-import type { OutputOwner } from "./output.js";
+import type { OutputOwner } from "./output-owner.js";
 import type { Outgoing } from "./session.js";
 
 /** What the first frame of an item says of it. @param sizeBytes -1 where that goes without saying, or is not known */

@@ -8,7 +8,8 @@ import { MAX_WAITING } from "./dispatcher.js";
 import { Exchanges, IncomingExchange } from "./exchanges.js";
 import type { ExchangeParts, FramedMemory } from "./framed-options.js";
 import type { BodyReader } from "./incoming.js";
-import type { Output, OutputOwner } from "./output.js";
+import type { Output } from "./output.js";
+import type { OutputOwner } from "./output-owner.js";
 import { ProgressWatch } from "./progress.js";
 import type { Exchange, SessionHost, SessionLimits } from "./session.js";
 

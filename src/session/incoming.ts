@@ -11,6 +11,8 @@ import {
 import { type Meta, readMetaLength } from "../wire/meta.js";
 import { Assembly } from "./assembly.js";
 import type { BodyMemory } from "./body-memory.js";
+import type { Borrowing } from "./borrowing.js";
+import type { FramedMemory } from "./framed-options.js";
 import { type IncomingStream, tooMuch } from "./incoming-stream.js";
 import { MetaReader } from "./meta-reader.js";
 import type { Streams } from "./streams.js";
@@ -32,6 +34,9 @@ export interface Incoming {
   /** Whether it is wanted as a stream, if it does not fit one frame; and that stream. */
   readonly isStreamed: boolean;
   incoming: IncomingStream | undefined;
+  /** Whether it is wanted where it is, if it is lent. */
+  readonly isBorrowed: boolean;
+  readonly isSystem: boolean;
   /** How much of the other direction may be sent; -1 for all. */
   creditBytes: number;
   /** Its id and headers, if it has any. */
@@ -46,6 +51,7 @@ export class BodyReader {
   readonly #maxMessageBytes: number;
   readonly #clock: Clock;
   readonly #streams: Streams;
+  readonly #connection: Pick<FramedMemory, "loans">;
   readonly #memory: BodyMemory | undefined;
   #fieldBytes = 0;
   #fields: Buffer | undefined;
@@ -62,7 +68,14 @@ export class BodyReader {
   #copyStart = 0;
 
   /** @param memory where large messages are only lent */
-  constructor(maxMessageBytes: number, clock: Clock, streams: Streams, memory?: BodyMemory) {
+  constructor(
+    maxMessageBytes: number,
+    clock: Clock,
+    streams: Streams,
+    connection: Pick<FramedMemory, "loans">,
+    memory?: BodyMemory,
+  ) {
+    this.#connection = connection;
     this.#maxMessageBytes = maxMessageBytes;
     this.#streams = streams;
     this.#clock = clock;
@@ -102,11 +115,11 @@ export class BodyReader {
       if (this.#fieldsRead < this.#fieldBytes) return "more";
     }
     const isLast = frame.remaining === 0;
+    const { loans } = this.#connection;
+    if (loans?.borrowing.announced !== undefined) return this.#takeLent(loans.borrowing, incoming);
     if (incoming.incoming !== undefined) return this.#pass(frame, incoming.incoming, bytes, offset, end);
     if (incoming.assembly === undefined) {
-      if (this.#deadlineMs >= 0) incoming.deadlineMs = this.#deadlineMs;
-      if (this.#windowBytes >= 0) incoming.creditBytes = this.#windowBytes;
-      if (this.#meta !== undefined) incoming.meta = this.#meta;
+      this.#keepFields(incoming);
       const expected = this.#expectedBytes();
       if (incoming.isStreamed && !this.#isWholeInFrame) {
         incoming.incoming = this.#streams.begin(frame.exchange, expected);
@@ -124,6 +137,27 @@ export class BodyReader {
     }
     if (!incoming.isStreamed && incoming.assembly.length + end - offset > this.#maxMessageBytes) return "too-large";
     return this.#append(frame, incoming.assembly, bytes, offset, end, isLast);
+  }
+
+  #keepFields(incoming: Incoming): void {
+    if (this.#deadlineMs >= 0) incoming.deadlineMs = this.#deadlineMs;
+    if (this.#windowBytes >= 0) incoming.creditBytes = this.#windowBytes;
+    if (this.#meta !== undefined) incoming.meta = this.#meta;
+  }
+
+  /** The bytes of the message are in memory of the other side, and none in its only frame. */
+  #takeLent(borrowing: Borrowing, incoming: Incoming): Progress {
+    if (!this.#isWholeInFrame || this.#bodyBytes > 0 || this.#sizeBytes >= 0)
+      throw violation("a LEND before a frame that is not all of its message, or has bytes of its own");
+    this.#keepFields(incoming);
+    const bytes = borrowing.announced?.bytes ?? 0;
+    if (!incoming.isStreamed && bytes > this.#maxMessageBytes) {
+      borrowing.dropAnnounced();
+      return "too-large";
+    }
+    this.#streams.passed();
+    const mayBorrow = incoming.isBorrowed || this.#memory !== undefined;
+    return mayBorrow && !incoming.isSystem && !incoming.isStreamed ? borrowing.borrow() : borrowing.copy();
   }
 
   #pass(frame: FrameDecoder, stream: IncomingStream, bytes: Buffer, start: number, end: number): Progress {

@@ -1,9 +1,13 @@
 import { headBytes, MAX_HEAD_BYTES, writeHead, writeHeader } from "../wire/encode.js";
 import { FIRST_WINDOW_BYTES, Flag, FrameType, HEADER_BYTES } from "../wire/frame.js";
+import { writeLend } from "../wire/loan.js";
 import type { Arena } from "./arena.js";
 import { Fifo } from "./fifo.js";
 import { headOf } from "./head.js";
+import type { OwnSlab } from "./lending.js";
+import { copyLoan, LoanChoice } from "./loan-choice.js";
 import type { OutgoingStream } from "./outgoing-stream.js";
+import type { OutputMemory, OutputOwner, Writer } from "./output-owner.js";
 import type { Outgoing } from "./session.js";
 import { type Turn, type TurnEnd, Turns } from "./turns.js";
 
@@ -19,21 +23,6 @@ const MAX_CHUNKS = 128;
 /** UTF-8 takes at most this many bytes for each UTF-16 unit. */
 const UTF8_MAX = 3;
 
-/** Who numbers the outgoing messages and wants to know when they are out. */
-export interface OutputOwner<T extends Outgoing> {
-  readonly type: typeof FrameType.OPEN | typeof FrameType.DATA;
-  /** Called just before its first frame is written, so that numbers rise on the wire; returns the exchange. */
-  begin(item: T): number;
-  /** Its last frame was handed to the transport. */
-  flushed(item: T): void;
-  now(): number;
-}
-
-interface Writer {
-  /** As `Transport.write`. */
-  write(chunks: readonly Uint8Array[], descriptors?: readonly number[]): boolean;
-}
-
 /** Turns messages into frames and frames into few writes. Small ones go first, then pieces of large ones. */
 export class Output<T extends Outgoing> {
   isWritable = true;
@@ -43,6 +32,9 @@ export class Output<T extends Outgoing> {
   readonly #arena: Arena;
   readonly #writer: Writer;
   readonly #owner: OutputOwner<T>;
+  readonly #loans: LoanChoice<T>;
+  /** In the write that is being gathered; most connections lend nothing. */
+  #canLend = false;
   readonly #small = new Fifo<T>();
   #control: Uint8Array[] = [];
   readonly #turns = new Turns<T>();
@@ -56,10 +48,12 @@ export class Output<T extends Outgoing> {
   /** Of which something is on its way. */
   readonly #streams = new Set<OutgoingStream>();
 
-  constructor(arena: Arena, owner: OutputOwner<T>, writer: Writer) {
+  /** @param memory of a connection that may lend messages */
+  constructor(arena: Arena, owner: OutputOwner<T>, writer: Writer, memory?: OutputMemory) {
     this.#arena = arena;
     this.#owner = owner;
     this.#writer = writer;
+    this.#loans = new LoanChoice(owner.type, memory);
   }
 
   get isEmpty(): boolean {
@@ -74,6 +68,7 @@ export class Output<T extends Outgoing> {
   push(item: T): void {
     if (item.isStopped) item.body = "";
     if (typeof item.body === "string" && item.body.length * UTF8_MAX > COPY_BYTES) item.body = Buffer.from(item.body);
+    if (item.lender?.slab !== undefined && !this.#loans.canKeep(item, item.lender.slab)) copyLoan(item);
     this.#small.push(item);
   }
 
@@ -93,6 +88,7 @@ export class Output<T extends Outgoing> {
   stop(item: T): void {
     item.isStopped = true;
     if (item.outgoing !== undefined) item.outgoing.stop();
+    else if (item.lender?.slab !== undefined) item.letGo();
     else item.body = typeof item.body === "string" ? "" : item.body.subarray(0, item.sentBytes);
     this.wake(item);
   }
@@ -141,6 +137,7 @@ export class Output<T extends Outgoing> {
   /** Fills `#chunks` for one write; returns the items whose last frame is in it. */
   #gather(): T[] {
     const done: T[] = [];
+    this.#canLend = this.#loans.isPossible;
     this.#chunkBytes = 0;
     this.#arena.ensure(COPY_BYTES + 2 * MAX_HEAD_BYTES);
     this.#segmentStart = this.#arena.used;
@@ -150,7 +147,7 @@ export class Output<T extends Outgoing> {
     let hasTurns = this.#isTurnDue && this.#hasRoom() && this.#putTurn(done);
     while (this.#hasRoom()) {
       const item = this.#small.peek();
-      if (item === undefined || (item.descriptors.length > 0 && !this.#isEmptyWrite)) break;
+      if (item === undefined || (!this.#isEmptyWrite && this.#loans.beginsWrite(item))) break;
       this.#small.shift();
       if (this.#putFirst(item)) done.push(item);
     }
@@ -185,6 +182,8 @@ export class Output<T extends Outgoing> {
   /** Returns true when the whole item is out with this; a large one is only put in line. */
   #putFirst(item: T): boolean {
     const { body } = item;
+    const slab = this.#canLend && this.#loans.mayLend(item) ? this.#loans.slabOf(item) : undefined;
+    if (slab !== undefined) return this.#putLent(item, slab);
     if (body.length > SINGLE_BYTES || item.outgoing !== undefined) {
       this.#turns.push(item);
       return false;
@@ -212,6 +211,19 @@ export class Output<T extends Outgoing> {
       if (metaBytes !== undefined) this.#put(metaBytes);
       this.#put(bytes);
     }
+    return true;
+  }
+
+  /** Says where the bytes are: with its descriptor, if the slab is new, it begins a write. */
+  #putLent(item: T, slab: OwnSlab): boolean {
+    const lend = { slab: slab.number, bytes: item.body.length };
+    const exchange = this.#owner.begin(item);
+    const descriptors = slab.lend();
+    if (descriptors.length > 0) this.#descriptors = descriptors;
+    const { buffer, used } = this.#arena;
+    const head = writeLend(buffer, used, exchange, lend, descriptors.length);
+    this.#arena.used = writeHead(buffer, head, headOf(this.#owner, item, exchange, true, -1), 0);
+    if (item.metaBytes !== undefined) this.#put(item.metaBytes);
     return true;
   }
 

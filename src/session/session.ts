@@ -6,6 +6,7 @@ import type { Lane } from "../wire/lane.js";
 import type { Meta } from "../wire/meta.js";
 import type { Assembly } from "./assembly.js";
 import type { IncomingStream } from "./incoming-stream.js";
+import type { OwnSlab } from "./lending.js";
 import type { OutgoingStream } from "./outgoing-stream.js";
 
 /** What can be sent. Bytes must stay unchanged until the exchange is settled: large ones are not copied. */
@@ -144,6 +145,8 @@ const NONE: readonly number[] = [];
 export interface Lender {
   /** It is not needed any more. */
   release(): void;
+  /** Set where it is memory that the other side can see: the body is at its beginning. */
+  readonly slab?: OwnSlab;
 }
 
 /** A message on its way to a frame: a request or the answer to one. */
@@ -188,6 +191,11 @@ export abstract class Outgoing {
   /** When its caller gives up, in the clock of the host: the next whole millisecond, or `Infinity`. */
   get deadlineAt(): number {
     return this.expiresAt === 0 ? Infinity : this.expiresAt;
+  }
+
+  /** Whether the other direction is wanted where it is, if it is lent. */
+  get isBorrowed(): boolean {
+    return false;
   }
 
   set deadlineAt(at: number) {

@@ -25,6 +25,14 @@ export function violation(fact: string): EarshotError {
   return new EarshotError("PROTOCOL_VIOLATION", `Cannot read what the other side sent: ${fact}`, { op: "receive" });
 }
 
+/** Frames that may bring some. */
+const MAY_HAVE_DESCRIPTORS: ReadonlySet<number> = new Set([
+  FrameType.OPEN,
+  FrameType.DATA,
+  FrameType.LANE,
+  FrameType.LEND,
+]);
+
 const TWO_32 = 0x1_0000_0000;
 
 /** As in encode.ts, without the checks of Buffer's own methods; the caller knows that the bytes are there. */
@@ -119,7 +127,7 @@ export class FrameDecoder {
     if (known !== undefined && (flags & ~known & ~OPTIONAL_FLAGS) !== 0) {
       throw violation(`a frame of type ${type} with unknown flags ${flags}`);
     }
-    if (descriptors !== 0 && type !== FrameType.OPEN && type !== FrameType.DATA && type !== FrameType.LANE) {
+    if (descriptors !== 0 && !MAY_HAVE_DESCRIPTORS.has(type)) {
       throw violation(`a frame of type ${type} with descriptors`);
     }
     if (length > maxPayloadBytes(type)) throw violation(`a frame of type ${type} that declares ${length} bytes`);

@@ -30,6 +30,9 @@ export const FrameType = {
   WINDOW: 0x08,
   STOP: 0x09,
   LANE: 0x0a,
+  LEND: 0x0b,
+  RETURN: 0x0c,
+  RETIRE: 0x0d,
 } as const;
 
 /** Types from here on may be skipped by who does not know them; below, an unknown type ends the connection. */
@@ -65,6 +68,9 @@ export const KNOWN_FLAGS: Readonly<Record<number, number>> = {
   [FrameType.WINDOW]: 0,
   [FrameType.STOP]: 0,
   [FrameType.LANE]: 0,
+  [FrameType.LEND]: 0,
+  [FrameType.RETURN]: 0,
+  [FrameType.RETIRE]: 0,
 };
 
 /** The most descriptors that a frame can have: Linux takes no more with one write. SCM_MAX_FD, unix(7). */
@@ -78,6 +84,14 @@ export const WINDOW_BYTES = 4;
 export const META_LENGTH_BYTES = 2;
 export const PING_BYTES = 8;
 export const LANE_BYTES = 5;
+export const LEND_BYTES = 12;
+/** Of the payload of RETURN and RETIRE: the number of a slab. */
+export const SLAB_BYTES = 4;
+
+/** How many slabs of one side the other has at a time, and how large each is: a power of two. */
+export const MAX_SLABS = 64;
+export const MIN_SLAB_BYTES = 65_536;
+export const MAX_SLAB_BYTES = 1_073_741_824;
 
 /** The longest payload of OPEN and DATA; a longer one is refused when its header has come. */
 export const MAX_PAYLOAD_BYTES = 262_144;
@@ -110,6 +124,11 @@ export function maxPayloadBytes(type: number): number {
       return 0;
     case FrameType.LANE:
       return LANE_BYTES;
+    case FrameType.LEND:
+      return LEND_BYTES;
+    case FrameType.RETURN:
+    case FrameType.RETIRE:
+      return SLAB_BYTES;
     default:
       return MAX_CONTROL_PAYLOAD_BYTES;
   }

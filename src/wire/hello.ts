@@ -28,6 +28,8 @@ export interface Hello {
     readonly maxDescriptors?: number;
     /** How much of each message is taken before a WINDOW; messages are collected where nothing is said. */
     readonly windowBytes?: number;
+    /** How much memory of the other side it has at a time, where loans are taken; none where nothing is said. */
+    readonly loanBytes?: number;
   };
   readonly app: AppInfo | undefined;
   readonly contract?: ContractInfo | undefined;
@@ -40,6 +42,8 @@ export const SYSTEM_FEATURE = "system";
 export const SHARED_FEATURE = "shared";
 /** A caller that wants to do so from the first message on. */
 export const SHARED_FIRST_FEATURE = "shared-first";
+/** A side that takes messages where they are, in memory of the other side: see LEND. */
+export const LOANS_FEATURE = "loans";
 
 /** The longest name or version of an application, in UTF-16 units. */
 export const MAX_APP_TEXT = 256;
@@ -81,6 +85,7 @@ export function decodeHello(payload: Buffer): Hello {
       maxInFlight: Math.max(1, asCount(limits.maxInFlight ?? 1)),
       ...(limits.maxDescriptors === undefined ? {} : { maxDescriptors: asCount(limits.maxDescriptors) }),
       ...(limits.windowBytes === undefined ? {} : { windowBytes: asWindow(limits.windowBytes) }),
+      ...(limits.loanBytes === undefined ? {} : { loanBytes: asCount(limits.loanBytes) }),
     },
     app: asApp(value.app, "application"),
     ...(value.contract === undefined ? {} : { contract: asContract(value.contract) }),

@@ -41,7 +41,7 @@ const VIOLATIONS: readonly (readonly [Role, string, readonly Buffer[], RegExp])[
   ["server", "a size in a later frame", [frame(TYPE.OPEN, 0, 1, "a"), sized(TYPE.DATA, END, 1, 2, "b")], /later frame/],
   ["client", "a reply longer than declared", [sized(TYPE.DATA, 0, 1, 1, "ab")], /longer than/],
   ["client", "a size in a later frame", [data(1, 0), sized(TYPE.DATA, END, 1, 2, "b")], /later frame/],
-  ["server", "a type that is neither known nor optional", [frame(0x0b, 0, 0)], /unknown type 11/],
+  ["server", "a type that is neither known nor optional", [frame(0x0e, 0, 0)], /unknown type 14/],
   ["server", "a flag that OPEN has and DATA has not", [open(1), frame(TYPE.DATA, END | 0x10, 1)], /unknown flags 17/],
   ["server", "a flag on a type that has none", [open(1), frame(TYPE.STOP, END, 1)], /unknown flags 1/],
 ];

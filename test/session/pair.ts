@@ -1,15 +1,17 @@
 import { EarshotError } from "../../src/errors.js";
 import { Arena } from "../../src/session/arena.js";
+import type { BodyMemory } from "../../src/session/body-memory.js";
 import { FramedSession } from "../../src/session/framed.js";
 import type { FramedMemory } from "../../src/session/framed-options.js";
 import { Greetings } from "../../src/session/handshake.js";
 import { OutgoingStream } from "../../src/session/outgoing-stream.js";
 import { PlainSession } from "../../src/session/plain.js";
 import type { Body, OwnApp, Session, SessionLimits } from "../../src/session/session.js";
-import { type AppInfo, type Hello, ownHello } from "../../src/wire/hello.js";
+import { type AppInfo, type Hello, LOANS_FEATURE, ownHello } from "../../src/wire/hello.js";
 import { lend } from "../support/bytes.js";
 import { FakeClock } from "../support/clock.js";
 import { FakeHost, FakeRequest } from "../support/host.js";
+import { type FakeMemory, FakeSlabs } from "./fake-slabs.js";
 
 export type Role = "client" | "server";
 
@@ -32,24 +34,35 @@ export interface EndOptions {
   readonly hello?: Partial<Hello>;
   readonly refusal?: EarshotError;
   readonly memory?: FramedMemory;
+  /** Where messages may be lent; its host is the end's. */
+  readonly slabs?: FakeMemory;
+  /** Where large messages are only lent to handlers. */
+  readonly bodies?: BodyMemory;
   /** One of its own where nothing is said. */
   readonly arena?: Arena;
 }
 
-export type MakeSession = (role: Role, host: FakeHost, options?: EndOptions) => Session;
+export type MakeSession = (role: Role, host: FakeHost, options?: EndOptions, slabs?: FakeSlabs) => Session;
 
 function limitsOf(role: Role, options: EndOptions): SessionLimits {
   return { ...(role === "client" ? CLIENT_LIMITS : LIMITS), ...options.limits };
 }
 
-export function makeFramed(role: Role, host: FakeHost, options: EndOptions = {}): FramedSession {
+export function makeFramed(
+  role: Role,
+  host: FakeHost,
+  options: EndOptions = {},
+  slabs: FakeSlabs | undefined = undefined,
+): FramedSession {
   const limits = limitsOf(role, options);
   const { maxMessageBytes, maxInFlight, takesStreams } = limits;
   const { app: info, objection = () => undefined, refusal, memory } = options;
   const taken = takesStreams
     ? { maxMessageBytes: Number.MAX_SAFE_INTEGER, maxInFlight, windowBytes: 65_536 }
     : { maxMessageBytes, maxInFlight };
-  const hello = { ...ownHello(taken, info), ...options.hello };
+  const loans = slabs === undefined ? {} : { loanBytes: slabs.maxBytes };
+  const features = slabs === undefined ? [] : [LOANS_FEATURE];
+  const hello = { ...ownHello({ ...taken, ...loans }, info, features), ...options.hello };
   return new FramedSession({
     role,
     host,
@@ -59,6 +72,8 @@ export function makeFramed(role: Role, host: FakeHost, options: EndOptions = {})
     arena: options.arena ?? new Arena(),
     refusal,
     memory,
+    bodies: options.bodies,
+    slabs,
   });
 }
 
@@ -71,6 +86,7 @@ export class End {
   readonly role: Role;
   readonly host: FakeHost;
   session: Session;
+  readonly slabs: FakeSlabs | undefined;
   /** Whether its transport reads straight to where the session wants it, where it says so. */
   readsInto = true;
   hasSeenEnd = false;
@@ -81,7 +97,8 @@ export class End {
     this.role = role;
     this.#options = options;
     this.host = new FakeHost(clock);
-    this.session = make(role, this.host, options);
+    this.slabs = options.slabs && new FakeSlabs(options.slabs, this.host);
+    this.session = make(role, this.host, options, this.slabs);
   }
 
   /** As the connection does when nothing has happened for a while: another session goes on where this one rested. */
@@ -89,7 +106,7 @@ export class End {
     if (!(this.session instanceof FramedSession) || this.host.isFlushRequested || this.isGone) return false;
     const memory = this.session.restingMemory;
     if (memory === undefined) return false;
-    this.session = makeFramed(this.role, this.host, { ...this.#options, memory });
+    this.session = makeFramed(this.role, this.host, { ...this.#options, memory }, this.slabs);
     return true;
   }
 
@@ -102,20 +119,29 @@ export class End {
   }
 
   receive(...pieces: readonly Uint8Array[]): void {
+    this.receiveWith(undefined, ...pieces);
+  }
+
+  /** The same; descriptors come with the first byte. */
+  receiveWith(descriptors: readonly number[] | undefined, ...pieces: readonly Uint8Array[]): void {
+    let together = descriptors;
     for (const piece of pieces) {
       let rest = piece;
-      while (rest.length > 0 && !this.isGone) rest = rest.subarray(this.#read(rest));
+      while (rest.length > 0 && !this.isGone) {
+        rest = rest.subarray(this.#read(rest, together));
+        together = undefined;
+      }
     }
     this.syncPause();
   }
 
   /** One read, to where the session wants it; returns how many bytes it took. */
-  #read(bytes: Uint8Array): number {
+  #read(bytes: Uint8Array, descriptors: readonly number[] | undefined): number {
     const into = this.#into;
-    if (into === undefined) lend(bytes, (borrowed) => this.session.receive(borrowed));
+    if (into === undefined) lend(bytes, (borrowed) => this.session.receive(borrowed, descriptors));
     else {
       into.set(bytes.subarray(0, into.length));
-      this.session.receive(into.subarray(0, bytes.length));
+      this.session.receive(into.subarray(0, bytes.length), descriptors);
     }
     this.#into = this.readsInto ? this.session.readInto() : undefined;
     return into === undefined ? bytes.length : Math.min(into.length, bytes.length);
@@ -172,6 +198,7 @@ export class End {
   lose(error = new EarshotError("CONNECTION_LOST", "the other side has closed the connection")): void {
     if (this.host.isLost) return;
     this.host.isLost = true;
+    this.slabs?.closed();
     this.session.lost(this.host.error ?? error);
   }
 
@@ -225,8 +252,8 @@ export class Pair {
   /** Moves at most so many bytes of what one has written to the other. */
   deliverPart(from: End, to: End, bytes: number): void {
     const [first] = from.host.writes;
-    if (first === undefined || to.isGone || to.isPaused) return;
-    to.receive(first.subarray(0, bytes));
+    if (first === undefined || to.isGone || to.isPaused || bytes === 0) return;
+    to.receiveWith(from.host.descriptorsOf.get(first), first.subarray(0, bytes));
     from.host.writes.shift();
     if (bytes < first.length) from.host.writes.unshift(first.subarray(bytes));
   }
@@ -236,7 +263,8 @@ export class Pair {
     let hasMoved = false;
     while (from.host.writes.length > 0 && (to.isGone || !to.isPaused)) {
       hasMoved = true;
-      to.receive(...this.cut(from.host.writes.shift()!));
+      const write = from.host.writes.shift()!;
+      to.receiveWith(from.host.descriptorsOf.get(write), ...this.cut(write));
     }
     const { isEnded, isBlocked, isAborted, isLost } = from.host;
     // Who closes drops what still waits inside; who only ends its direction does not.

@@ -2,7 +2,21 @@ import { pattern } from "../support/bytes.js";
 import { decodeFrames, encodeFrame, type Frame, preface } from "../wire/reference.js";
 
 /** Numbers as PROTOCOL.md gives them, so that these tests speak the wire and not the code. */
-export const TYPE = { HELLO: 1, OPEN: 2, DATA: 3, RESET: 4, PING: 5, PONG: 6, GOAWAY: 7, WINDOW: 8, STOP: 9, LANE: 10 };
+export const TYPE = {
+  HELLO: 1,
+  OPEN: 2,
+  DATA: 3,
+  RESET: 4,
+  PING: 5,
+  PONG: 6,
+  GOAWAY: 7,
+  WINDOW: 8,
+  STOP: 9,
+  LANE: 10,
+  LEND: 11,
+  RETURN: 12,
+  RETIRE: 13,
+};
 export const END = 1;
 export const DEADLINE = 2;
 export const SIZE = 4;
@@ -10,7 +24,22 @@ export const SYSTEM = 8;
 /** The flag; the frame is `TYPE.WINDOW`. */
 export const WINDOW = 16;
 
-const NAMES = ["?", "HELLO", "OPEN", "DATA", "RESET", "PING", "PONG", "GOAWAY", "WINDOW", "STOP", "LANE"];
+const NAMES = [
+  "?",
+  "HELLO",
+  "OPEN",
+  "DATA",
+  "RESET",
+  "PING",
+  "PONG",
+  "GOAWAY",
+  "WINDOW",
+  "STOP",
+  "LANE",
+  "LEND",
+  "RETURN",
+  "RETIRE",
+];
 const FAILURES = [
   "CLOSED",
   "CANCELLED",
@@ -61,6 +90,23 @@ export function credit(exchange: number, bytes: number): Buffer {
   return frame(TYPE.WINDOW, 0, exchange, field);
 }
 
+/** @param descriptors how many it announces */
+export function lendFrame(exchange: number, slab: number, bytes: number, descriptors = 0): Buffer {
+  const fields = Buffer.alloc(12);
+  fields.writeUInt32LE(slab, 0);
+  fields.writeBigUInt64LE(BigInt(bytes), 4);
+  const whole = frame(TYPE.LEND, 0, exchange, fields);
+  whole[2] = descriptors;
+  return whole;
+}
+
+/** RETURN or RETIRE. */
+export function slabFrame(type: number, slab: number): Buffer {
+  const field = Buffer.alloc(4);
+  field.writeUInt32LE(slab);
+  return frame(type, 0, 0, field);
+}
+
 export function stop(exchange: number): Buffer {
   return frame(TYPE.STOP, 0, exchange);
 }
@@ -94,6 +140,8 @@ export function describe(bytes: Buffer): string[] {
     const body = Buffer.from(payload, "hex");
     if (type === TYPE.HELLO) return name;
     if (type === TYPE.STOP) return `${name} ${exchange}`;
+    if (type === TYPE.LEND) return `${name} ${exchange} slab ${body.readUInt32LE()} of ${body.readUInt32LE(4)}`;
+    if (type === TYPE.RETURN || type === TYPE.RETIRE) return `${name} ${body.readUInt32LE()}`;
     if (type === TYPE.WINDOW) return `${name} ${exchange} ${body.readUInt32LE()}`;
     if (type === TYPE.RESET || type === TYPE.GOAWAY) return `${name} ${exchange} ${FAILURES[body.readUInt16LE(0)]}`;
     return `${name} ${exchange} ${body.length > 100 ? `of ${body.length}` : JSON.stringify(body.toString())}`;

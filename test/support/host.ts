@@ -69,6 +69,8 @@ export class FakeHost implements SessionHost {
   readonly closed: number[] = [];
   /** The descriptors that went out with a write, and at which byte of all. */
   readonly sentDescriptors: { readonly at: number; readonly descriptors: readonly number[] }[] = [];
+  /** Those of a write, once it is out. */
+  readonly descriptorsOf = new WeakMap<Uint8Array, readonly number[]>();
   isWritable = true;
   isFlushRequested = false;
   /** Set by the test when it calls `lost`: from then on nothing may be written, nor begin. */
@@ -79,6 +81,7 @@ export class FakeHost implements SessionHost {
   /** What to do with a message at once, as servers with synchronous handlers do. */
   onMessage: ((exchange: Exchange) => void) | undefined;
   #held: { readonly chunk: Uint8Array; readonly copy: Buffer }[] = [];
+  #heldDescriptors: readonly number[] = [];
 
   constructor(clock = new FakeClock()) {
     this.clock = clock;
@@ -110,9 +113,10 @@ export class FakeHost implements SessionHost {
     assert.ok(chunks.length > 0, "a write of nothing");
     const copies = chunks.map((chunk) => Buffer.from(chunk));
     if (this.isWritable) {
-      this.writes.push(Buffer.concat(copies));
+      this.#push(copies, descriptors);
       return true;
     }
+    this.#heldDescriptors = descriptors;
     this.#held = chunks.map((chunk) => ({ chunk, copy: Buffer.from(chunk) }));
     return false;
   }
@@ -122,8 +126,17 @@ export class FakeHost implements SessionHost {
     for (const { chunk, copy } of this.#held) {
       assert.ok(copy.equals(chunk), "a buffer was changed while the transport still had it");
     }
-    this.writes.push(Buffer.concat(this.#held.map(({ copy }) => copy)));
+    this.#push(
+      this.#held.map(({ copy }) => copy),
+      this.#heldDescriptors,
+    );
     this.#held = [];
+  }
+
+  #push(copies: readonly Buffer[], descriptors: readonly number[]): void {
+    const bytes = Buffer.concat(copies);
+    this.writes.push(bytes);
+    if (descriptors.length > 0) this.descriptorsOf.set(bytes, descriptors);
   }
 
   closeDescriptors(descriptors: readonly number[]): void {

@@ -14,13 +14,17 @@ import { type FrameVector, frameVectors, violationVectors } from "./vectors.js";
 test("every number of the wire is what PROTOCOL.md says", () => {
   assert.deepEqual(
     { ...frame.FrameType },
-    { HELLO: 1, OPEN: 2, DATA: 3, RESET: 4, PING: 5, PONG: 6, GOAWAY: 7, WINDOW: 8, STOP: 9, LANE: 10 },
+    {
+      ...{ HELLO: 1, OPEN: 2, DATA: 3, RESET: 4, PING: 5, PONG: 6, GOAWAY: 7, WINDOW: 8, STOP: 9, LANE: 10 },
+      ...{ LEND: 11, RETURN: 12, RETIRE: 13 },
+    },
   );
   assert.deepEqual(
     { ...frame.Flag },
     { END: 0x01, DEADLINE: 0x02, SIZE: 0x04, SYSTEM: 0x08, WINDOW: 0x10, META: 0x20 },
   );
-  assert.deepEqual({ ...frame.KNOWN_FLAGS }, { 1: 0, 2: 63, 3: 5, 4: 0, 5: 0, 6: 0, 7: 0, 8: 0, 9: 0, 10: 0 });
+  const none = { 1: 0, 4: 0, 5: 0, 6: 0, 7: 0, 8: 0, 9: 0, 10: 0, 11: 0, 12: 0, 13: 0 };
+  assert.deepEqual({ ...frame.KNOWN_FLAGS }, { ...none, 2: 63, 3: 5 });
   assert.equal(hex(frame.PREFACE), "c165617273686f74");
   const { PREFACE, FrameType, Flag, KNOWN_FLAGS, maxPayloadBytes, ...numbers } = frame;
   assert.deepEqual(numbers, {
@@ -38,6 +42,11 @@ test("every number of the wire is what PROTOCOL.md says", () => {
     MAX_ID_BYTES: 128,
     PING_BYTES: 8,
     LANE_BYTES: 5,
+    LEND_BYTES: 12,
+    SLAB_BYTES: 4,
+    MAX_SLABS: 64,
+    MIN_SLAB_BYTES: 65_536,
+    MAX_SLAB_BYTES: 1_073_741_824,
     FIRST_WINDOW_BYTES: 65_536,
     MAX_PAYLOAD_BYTES: 262_144,
     MAX_CONTROL_PAYLOAD_BYTES: 16_384,
@@ -47,8 +56,9 @@ test("every number of the wire is what PROTOCOL.md says", () => {
 });
 
 test("every type has its longest payload", () => {
-  const longest = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 0x80, 0xff].map((type) => frame.maxPayloadBytes(type));
-  assert.deepEqual(longest, [16_384, 262_144, 262_144, 16_384, 8, 8, 16_384, 4, 0, 5, 262_144, 262_144]);
+  const longest = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13].map((type) => frame.maxPayloadBytes(type));
+  assert.deepEqual(longest, [16_384, 262_144, 262_144, 16_384, 8, 8, 16_384, 4, 0, 5, 12, 4, 4]);
+  assert.deepEqual([0x80, 0xff].map(frame.maxPayloadBytes), [262_144, 262_144]);
 });
 
 test("every failure has its code", () => {
@@ -200,11 +210,11 @@ test("a payload at its limit is taken, one byte more is not", () => {
 
 test("a violation is an EarshotError that says what was wrong", () => {
   const decoder = new FrameDecoder({ onHeader() {}, onPayload() {} });
-  const header = Buffer.alloc(16, 11);
+  const header = Buffer.alloc(16, 14);
   assert.throws(() => decoder.push(header), {
     name: "EarshotError",
     code: "PROTOCOL_VIOLATION",
-    message: "Cannot read what the other side sent: a frame of unknown type 11",
+    message: "Cannot read what the other side sent: a frame of unknown type 14",
     op: "receive",
   });
 });

@@ -32,6 +32,9 @@ const rules = new Map([
   [8, { flags: 0b000, longest: 4 }],
   [9, { flags: 0b000, longest: 0 }],
   [10, { flags: 0b000, longest: 5 }],
+  [11, { flags: 0b000, longest: 12 }],
+  [12, { flags: 0b000, longest: 4 }],
+  [13, { flags: 0b000, longest: 4 }],
 ]);
 
 export function encodeFrame(frame: Frame): Uint8Array {
@@ -60,7 +63,7 @@ export function decodeFrames(bytes: Uint8Array): Decoded {
     const rule = rules.get(type);
     const isKnown = rule !== undefined;
     const hasWrongFlag = isKnown && (flags & 0b0011_1111 & ~rule.flags) !== 0;
-    const hasWrongDescriptors = descriptors > 0 && type !== 2 && type !== 3 && type !== 10;
+    const hasWrongDescriptors = descriptors > 0 && ![2, 3, 10, 11].includes(type);
     const isTooLong = length > (isKnown ? rule.longest : 262_144);
     if ((!isKnown && type < 128) || hasWrongFlag || hasWrongDescriptors || isTooLong || exchange > 2n ** 53n - 1n) {
       return { frames, error: "PROTOCOL_VIOLATION", isComplete: false };
