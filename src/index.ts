@@ -26,6 +26,7 @@ export type { Duplex } from "./peer/duplex.js";
 export { type Answer, type Examination, type ExamineOptions, examine } from "./peer/examine.js";
 export type { FullReply, Handler, Reply, StreamHandler } from "./peer/handler.js";
 export type { ListenOptions, StreamListenOptions } from "./peer/listen-options.js";
+export type { Loan } from "./peer/loan.js";
 export type { MetaOptions } from "./peer/meta.js";
 export type { App, CloseOptions, Logger, Spin, SpinLimit } from "./peer/options.js";
 export type { WaitOptions } from "./peer/pending.js";

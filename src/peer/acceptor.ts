@@ -24,17 +24,9 @@ import { IdleExit } from "./idle-exit.js";
 import type { ListenOptions, StreamListenOptions } from "./listen-options.js";
 import type { Notifier } from "./notify.js";
 import { Once } from "./once.js";
-import {
-  checkApp,
-  checkChoice,
-  checkLogger,
-  DEFAULT_GRACE_MS,
-  greetingsOf,
-  type LISTEN_DEFAULTS,
-  type Logger,
-} from "./options.js";
+import { checkApp, checkChoice, checkLogger, DEFAULT_GRACE_MS, type LISTEN_DEFAULTS, type Logger } from "./options.js";
 import { readOrder } from "./order.js";
-import { checkLane, laneFeatures } from "./shared-options.js";
+import { checkLane, laneGreetings } from "./shared-options.js";
 import { SYSTEM_TIME } from "./time.js";
 
 /** So many connections that cannot be let in are kept for the moment that it takes to tell them why they are refused. */
@@ -100,7 +92,7 @@ export class Acceptor implements ConnectionOwner {
       role: "server",
       wire,
       limits,
-      greetings: greetingsOf(limits, app, laneFeatures(lane)),
+      ...laneGreetings(lane, limits, app),
       app,
       arena: new Arena(),
       bodies: body === "borrowed" ? new BodyMemory() : undefined,

@@ -199,6 +199,7 @@ export class Admission<C extends AdmittedConnection = Connection> {
   ): void {
     connection.closeDescriptors(exchange.received);
     exchange.incoming?.discard();
+    exchange.message?.[Symbol.dispose]();
     connection.fail(exchange, code, text, hint);
   }
 

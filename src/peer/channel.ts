@@ -1,6 +1,7 @@
 import type { EarshotError } from "../errors.js";
 import type { Carrier, Request } from "../session/session.js";
 import type { AppInfo } from "../wire/hello.js";
+import type { Loan } from "./loan.js";
 
 /** How a client's messages get across: many on one connection, or each on its own. */
 export interface Channel extends Carrier {
@@ -11,6 +12,8 @@ export interface Channel extends Carrier {
   /** From now on it is the request's carrier. */
   send(request: Request): void;
   ping(request: Request): void;
+  /** Memory for a message; waits until it is known whether the other side can see it. */
+  loan(bytes: number): Promise<Loan>;
   /** Ends when everything in flight is settled. */
   close(): void;
   /** Ends now. */

@@ -7,6 +7,7 @@ import type { DescriptorTable } from "./descriptor.js";
 import { type Duplex, toDuplex } from "./duplex.js";
 import type { Inflow, Writer } from "./flow.js";
 import type { Line } from "./line.js";
+import { checkLoan, Loan } from "./loan.js";
 import { type CloseOptions, checkGrace } from "./options.js";
 import { checkBody, type Origin, Pending, type WaitOptions } from "./pending.js";
 import type { Settle } from "./repeated.js";
@@ -91,19 +92,21 @@ export class Client implements AsyncDisposable {
   /**
    * Sends a message and resolves with the reply when the other side's handler has finished with it. Text goes as UTF-8.
    * Bytes must stay unchanged until then: large ones are not copied. A message of any size need not be in memory: an async
-   * iterable or a web stream is read as fast as the other side takes it.
+   * iterable or a web stream is read as fast as the other side takes it. A loan is not copied, and is the other side's from
+   * now on.
    *
    * @throws EarshotError `HANDLER_FAILED`, `CONNECTION_LOST`, `TIMEOUT`, `CANCELLED`, `MESSAGE_TOO_LARGE`, ...; its
    * `delivery` tells whether the message may have been handled.
    */
-  send(data: string | Uint8Array | Chunks, options?: SendOptions): Promise<Message>;
+  send(data: string | Uint8Array | Chunks | Loan, options?: SendOptions): Promise<Message>;
   /** The same; the reply is a stream, and this resolves when its first bytes have come. */
-  send(data: string | Uint8Array | Chunks, options: StreamSendOptions): Promise<StreamedMessage>;
+  send(data: string | Uint8Array | Chunks | Loan, options: StreamSendOptions): Promise<StreamedMessage>;
   send(
-    data: string | Uint8Array | Chunks,
+    data: string | Uint8Array | Chunks | Loan,
     options?: SendOptions | StreamSendOptions,
   ): Promise<Message | StreamedMessage> {
-    if (options?.body !== undefined || isChunks(data)) return this.sender.stream(data, options ?? {});
+    if (options?.body !== undefined || isChunks(data) || data instanceof Loan)
+      return this.sender.stream(data, options ?? {});
     const retry = options?.retry ?? this.sender.retry;
     return new Promise((resolve, reject) => {
       if (retry !== false) {
@@ -114,6 +117,23 @@ export class Client implements AsyncDisposable {
       const pending = new Pending(this.#sends, checkBody(data, "this message"), resolve, reject);
       this.sender.begin(pending, options);
     });
+  }
+
+  /**
+   * Memory for one message, which the server reads where it is: large messages cost no more than small ones. Where the server
+   * does not see this side's memory (see the guide, "Shared memory"), where there is no connection now, and where there is no place
+   * for another (`shared.maxBytes`, 64 on a connection), it is ordinary memory.
+   *
+   * @param bytes of the message, exactly
+   * @throws EarshotError `INVALID_ARGUMENT`
+   * @example
+   * const loan = await client.loan(1_048_576);
+   * loan.bytes.fill(7);
+   * await client.send(loan);
+   */
+  async loan(bytes: number): Promise<Loan> {
+    const size = checkLoan(bytes);
+    return this.#line.channel?.loan(size) ?? new Loan(size, undefined);
   }
 
   /**

@@ -6,6 +6,7 @@ import type { FramedMemory, LaneHost } from "../session/framed-options.js";
 import type { Greetings } from "../session/handshake.js";
 import { PlainSession } from "../session/plain.js";
 import type { Exchange, OwnApp, Session, SessionHost, SessionLimits } from "../session/session.js";
+import type { SlabHost } from "../session/slab.js";
 import type { Hello } from "../wire/hello.js";
 import type { Budget } from "./budget.js";
 import type { Connection } from "./connection.js";
@@ -18,6 +19,8 @@ export interface ConnectionSetup {
   readonly wire: "auto" | "framed" | "plain";
   readonly limits: SessionLimits;
   readonly greetings: Greetings;
+  /** To who may see this side's memory; set with `lane`. */
+  readonly loanGreetings?: Greetings | undefined;
   readonly app: OwnApp;
   readonly arena: Arena;
   /** Where large messages are only lent to their handlers. */
@@ -45,12 +48,15 @@ export interface ConnectionOwner {
 /** @param memory of the session that a framed connection had before it rested. */
 export function makeSession(
   wire: "framed" | "plain",
-  host: SessionHost & { readonly lane: LaneHost | undefined },
+  host: SessionHost & { readonly lane: (LaneHost & { readonly slabs?: SlabHost | undefined }) | undefined },
   setup: ConnectionSetup,
   refusal: EarshotError | undefined,
   memory?: FramedMemory,
 ): Session {
-  const { role, limits, greetings, app, arena, bodies } = setup;
+  const { role, limits, app, arena, bodies } = setup;
   if (wire === "plain") return new PlainSession(role, host, limits);
-  return new FramedSession({ role, host, limits, greetings, app, arena, bodies, refusal, memory, lanes: host.lane });
+  const slabs = setup.loanGreetings === undefined ? undefined : host.lane?.slabs;
+  const greetings = (slabs === undefined ? undefined : setup.loanGreetings) ?? setup.greetings;
+  const own = { role, host, limits, greetings, app, arena, bodies, refusal, memory };
+  return new FramedSession({ ...own, lanes: host.lane, slabs });
 }

@@ -279,7 +279,7 @@ export class Connection implements SessionHost, Holder, LaneOwner {
   tickNow(): void {
     this.#alarm = undefined;
     const now = this.now();
-    if (now >= (this.lane?.deadline ?? Infinity)) this.lane?.leave(now, this.#awake());
+    if (now >= (this.lane?.deadline ?? Infinity)) this.lane?.tick(now, this.#awake());
     const memory = now >= this.lastActiveAt + REST_AFTER_MS ? this.#restingMemory : undefined;
     if (memory !== undefined) {
       // Most connections are idle most of the time: then only what must be known is kept.

@@ -3,6 +3,8 @@ import type { Descriptor, Message } from "../message.js";
 import type { Credentials } from "../transport/credentials.js";
 import { type Headers, type Meta, NO_HEADERS } from "../wire/meta.js";
 import type { AnswerPath } from "./answer-path.js";
+import { loanOf } from "./connection-slabs.js";
+import { checkLoan, type Loan } from "./loan.js";
 import { StreamedMessage } from "./streamed-message.js";
 
 /** Who sent a message. */
@@ -52,6 +54,16 @@ export class Context {
   /** The open files that came with the message; those that the handler has not taken are closed when it settles. */
   get descriptors(): readonly Descriptor[] {
     return this.#message.descriptors;
+  }
+
+  /**
+   * Memory for the reply, which the caller reads where it is: fill its `bytes`, and return the loan. See `Client.loan`.
+   *
+   * @param bytes of the reply, exactly
+   * @throws EarshotError `INVALID_ARGUMENT`
+   */
+  loan(bytes: number): Loan {
+    return loanOf(this.#connection.lane, checkLoan(bytes));
   }
 
   /** The wire that the message came on. */

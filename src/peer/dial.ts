@@ -19,12 +19,11 @@ import {
   checkSignal,
   checkSpin,
   DIAL_DEFAULTS,
-  greetingsOf,
   type Logger,
   type Spin,
   withDefaults,
 } from "./options.js";
-import { checkLane, laneFeatures } from "./shared-options.js";
+import { checkLane, laneGreetings, type SharedOptions } from "./shared-options.js";
 import { type Connect, startingIfMissing } from "./start.js";
 import type { StartOptions } from "./start-options.js";
 
@@ -57,6 +56,8 @@ export interface DialOptions {
   readonly transport?: "auto" | "native" | "net" | undefined;
   /** As for `listen`; default `"auto"`: if the server offers it. `"shared"` asks for it from the first message on. */
   readonly lane?: "auto" | "socket" | "shared" | undefined;
+  /** How much memory this client lends and borrows, see `lane`. */
+  readonly shared?: Pick<SharedOptions, "maxBytes"> | undefined;
   /** As for `listen`. */
   readonly spin?: Spin | undefined;
   /** How many descriptors a reply may bring; default 16, at most 253. */
@@ -151,10 +152,10 @@ async function dialWith(address: string, options: DialOptions, features: readonl
     takesStreams: false,
   };
   const { descriptors } = sockets;
-  const lane = features.length > 0 ? undefined : checkLane(options.lane, "auto", undefined, wire, sockets, logger);
-  const greetings = greetingsOf(limits, app, [...features, ...laneFeatures(lane)]);
-  const arena = new Arena();
-  const setup = { role: "client", wire, limits, greetings, app, arena, descriptors, lane, budget: undefined } as const;
+  const lane = features.length > 0 ? undefined : checkLane(options.lane, "auto", options.shared, wire, sockets, logger);
+  const greetings = laneGreetings(lane, limits, app, features);
+  const own = { role: "client", wire, limits, app, arena: new Arena(), budget: undefined } as const;
+  const setup = { ...own, ...greetings, descriptors, lane };
   const allow = checkAllow(options.allow);
   const spinUs = checkSpin(options.spin);
   const connectOnce: Connect = async (until) => {

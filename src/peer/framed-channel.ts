@@ -5,13 +5,16 @@ import type { AppInfo, Hello } from "../wire/hello.js";
 import type { Channel, ChannelOwner } from "./channel.js";
 import { Connection } from "./connection.js";
 import type { ConnectionOwner, ConnectionSetup } from "./connection-setup.js";
+import { loanOf } from "./connection-slabs.js";
+import type { Loan } from "./loan.js";
 import { refuse } from "./waiting-room.js";
 
 /** One connection, shared by all messages. */
 export class FramedChannel implements Channel, ConnectionOwner {
   readonly #connection: Connection;
   readonly #owner: ChannelOwner;
-  #onGreeted: ((error?: EarshotError) => void) | undefined;
+  /** Who waits for that. */
+  readonly #onGreeted: ((error?: EarshotError) => void)[] = [];
   #isGreeted = false;
   #app: AppInfo | undefined;
   /** Why nothing more can be sent. */
@@ -32,12 +35,20 @@ export class FramedChannel implements Channel, ConnectionOwner {
 
   /** Resolves when both sides have greeted; rejects when they do not suit or the connection ends before. */
   async greeting(): Promise<void> {
-    await new Promise<void>((resolve, reject) => {
-      this.#onGreeted = (error) => (error === undefined ? resolve() : reject(error));
-      if (this.#isGreeted || this.#ended !== undefined) this.#onGreeted(this.#ended);
-    });
+    if (!this.#isGreeted && this.#ended === undefined) {
+      await new Promise<void>((resolve, reject) => {
+        this.#onGreeted.push((error) => (error === undefined ? resolve() : reject(error)));
+      });
+    }
     // The read that brought it may have brought an end as well, and nobody had this channel yet who could be told.
     if (this.#ended !== undefined) throw this.#ended;
+  }
+
+  /** Only both sides' greetings say whether the other one sees it; where that goes without saying, nothing waits. */
+  async loan(bytes: number): Promise<Loan> {
+    const { lane } = this.#connection;
+    if (lane?.slabs !== undefined) await this.greeting().catch(() => {});
+    return loanOf(lane, bytes);
   }
 
   send(request: Request): void {
@@ -73,7 +84,7 @@ export class FramedChannel implements Channel, ConnectionOwner {
   onGreeting(_connection: Connection, hello: Hello): void {
     this.#app = hello.app;
     this.#isGreeted = true;
-    this.#onGreeted?.();
+    this.#tellGreeted();
   }
 
   onExchange(_connection: Connection, _exchange: Exchange): void {}
@@ -87,8 +98,12 @@ export class FramedChannel implements Channel, ConnectionOwner {
 
   onClosed(_connection: Connection, error: EarshotError | undefined): void {
     this.#ended ??= error ?? new EarshotError("CONNECTION_LOST", "the other side has closed the connection");
-    this.#onGreeted?.(this.#ended);
+    this.#tellGreeted(this.#ended);
     this.#owner.onEnded(this, this.#ended);
+  }
+
+  #tellGreeted(error?: EarshotError): void {
+    for (const tell of this.#onGreeted.splice(0)) tell(error);
   }
 }
 

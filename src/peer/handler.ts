@@ -1,12 +1,13 @@
 import type { Descriptor, Message } from "../message.js";
 import type { Chunks } from "./chunks.js";
 import type { Context } from "./context.js";
+import type { Loan } from "./loan.js";
 import type { StreamedMessage } from "./streamed-message.js";
 
 /** A reply with open files. */
 export interface FullReply {
   /** The reply itself; `""` for an empty one. */
-  readonly data: string | Uint8Array | Chunks;
+  readonly data: string | Uint8Array | Chunks | Loan;
   /** Numbers, or what came with a message. They are duplicated when the handler settles, and stay the handler's. */
   readonly descriptors?: readonly (number | Descriptor)[] | undefined;
 }
@@ -14,9 +15,9 @@ export interface FullReply {
 /**
  * A reply; nothing at all is an empty one. Bytes must stay unchanged until they are out. An async iterable (so also what an
  * `async function*` returns) or a web stream is sent bit by bit, as fast as the caller takes it; its end is the
- * acknowledgement.
+ * acknowledgement. A loan, from `context.loan`, is not copied.
  */
-export type Reply = string | Uint8Array | Chunks | FullReply | undefined;
+export type Reply = string | Uint8Array | Chunks | Loan | FullReply | undefined;
 
 /**
  * Called once for each message, many at a time. Returning is the acknowledgement, and what it returns is the reply;

@@ -2,7 +2,7 @@ import { EarshotError } from "../errors.js";
 import { type Descriptor, Message } from "../message.js";
 import type { BodyMemory } from "../session/body-memory.js";
 import { OutgoingStream } from "../session/outgoing-stream.js";
-import type { Exchange } from "../session/session.js";
+import type { Body, Exchange } from "../session/session.js";
 import type { AnswerPath } from "./answer-path.js";
 import { type Chunks, isChunks, pump, type SourceError } from "./chunks.js";
 import type { ConnectionSetup } from "./connection-setup.js";
@@ -10,6 +10,7 @@ import { Context } from "./context.js";
 import { type DescriptorTable, duplicateAll, ReceivedDescriptor } from "./descriptor.js";
 import { Reader, Writer } from "./flow.js";
 import type { Handler, StreamHandler } from "./handler.js";
+import { Loan } from "./loan.js";
 import type { Logger } from "./options.js";
 import { asFullReply, describe, isBody, isThenable } from "./reply.js";
 import { StreamedMessage } from "./streamed-message.js";
@@ -92,8 +93,7 @@ export class Handling {
 
   #reply(connection: AnswerPath, exchange: Exchange, reply: unknown): void {
     if (exchange.received.length === 0 && !this.#takesStreams && isBody(reply)) {
-      this.#takeBack(exchange, reply);
-      connection.reply(exchange, reply, NONE);
+      connection.reply(exchange, this.#takeBack(exchange, reply), NONE);
       return;
     }
     try {
@@ -102,12 +102,14 @@ export class Handling {
       if (accepted !== undefined) this.#end(connection, exchange, message, accepted, reply);
       else {
         const { data, descriptors } = asFullReply(reply);
+        if (data instanceof Loan) Loan.assertOpen(data);
         const duplicates = duplicateAll(this.#table, descriptors);
         if (isChunks(data)) void this.#replyChunks(connection, exchange, data, duplicates);
         else {
-          this.#takeBack(exchange, data);
+          if (data instanceof Loan) Loan.send(data, exchange);
+          const body = this.#takeBack(exchange, data instanceof Loan ? exchange.body : data);
           message?.[Symbol.dispose]();
-          connection.reply(exchange, data, duplicates);
+          connection.reply(exchange, body, duplicates);
         }
       }
     } catch (error) {
@@ -180,7 +182,7 @@ export class Handling {
   }
 
   /** The handler has settled: what it was only lent is used again. */
-  #takeBack({ message }: Exchange, reply: string | Uint8Array): void {
-    if (message !== undefined) this.#bodies?.takeBack(message, reply);
+  #takeBack({ message }: Exchange, reply: Body): Body {
+    return message === undefined || this.#bodies === undefined ? reply : this.#bodies.takeBack(message, reply);
   }
 }

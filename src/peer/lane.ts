@@ -7,6 +7,7 @@ import { linkBytes } from "../transport/shared-memory.js";
 import type { Transport, TransportEvents } from "../transport/transport.js";
 import { type Hello, SHARED_FEATURE, SHARED_FIRST_FEATURE } from "../wire/hello.js";
 import { type Lane as LaneFrame, LaneStep } from "../wire/lane.js";
+import { ConnectionSlabs } from "./connection-slabs.js";
 import type { Logger } from "./options.js";
 
 /** A connection is worth a ring when so many reads, or bytes, came within a second. */
@@ -21,6 +22,8 @@ export interface LaneSetup {
   /** `"shared"`: from the first message on, and as long as the connection lives. */
   readonly lane: "auto" | "shared";
   readonly ringBytes: number;
+  /** Of the other side's slabs, on a connection. */
+  readonly maxBytes: number;
   readonly rings: Rings;
   readonly space: LaneSpace;
   readonly logger: Logger;
@@ -51,6 +54,8 @@ export interface LaneOwner extends TransportEvents {
   /** Changes with the lane. */
   transport: Transport;
   readonly lastActiveAt: number;
+  /** Asks for a flush, and wakes one that rests. */
+  readonly session: LaneSession | undefined;
 }
 
 /** Its session; only that of the framed wire can. */
@@ -66,6 +71,8 @@ type State =
 
 /** Whether the bytes of a connection go through the socket or through shared memory. The server decides. */
 export class Lane implements LaneHost {
+  /** Where messages may be lent: to a process of the same user, who could look into this one anyway. */
+  readonly slabs: ConnectionSlabs | undefined;
   readonly #setup: LaneSetup;
   readonly #role: "client" | "server";
   readonly #owner: LaneOwner;
@@ -80,10 +87,22 @@ export class Lane implements LaneHost {
     this.#setup = setup;
     this.#role = role;
     this.#owner = owner;
+    const { slabs } = setup.rings;
+    const maySee = slabs.isPossible && setup.rings.isSameUser(owner.transport);
+    this.slabs = maySee ? new ConnectionSlabs({ ...setup, slabs }, owner, this) : undefined;
   }
 
-  /** When `leave` wants to be called. */
+  /** Whether bytes go through shared memory now. */
+  get isShared(): boolean {
+    return this.#state.name === "ring";
+  }
+
+  /** When `tick` wants to be called. */
   get deadline(): number {
+    return Math.min(this.#ringDeadline, this.slabs?.deadline ?? Infinity);
+  }
+
+  get #ringDeadline(): number {
     const canLeave = this.#state.name === "ring" && this.#state.leaving === "no";
     if (!canLeave || this.#role !== "server" || this.#isWanted) return Infinity;
     return Math.max(this.#owner.lastActiveAt, this.#triedAt) + IDLE_MS;
@@ -103,7 +122,13 @@ export class Lane implements LaneHost {
     } else if (this.#state.name === "ring" && this.#state.leaving === "done") this.#release(this.#state.transport);
   }
 
-  /** Nothing has come for long. */
+  /** Nothing has come for long, or nothing was lent. */
+  tick(now: number, session: LaneSession | undefined): void {
+    if (now >= (this.slabs?.deadline ?? Infinity)) this.slabs?.leave(now);
+    if (now >= this.#ringDeadline) this.leave(now, session);
+  }
+
+  /** Gives the rings back. */
   leave(now: number, session: LaneSession | undefined): void {
     this.#triedAt = now;
     if (this.#state.name !== "ring" || session?.canChangeLane !== true) return;
@@ -115,6 +140,11 @@ export class Lane implements LaneHost {
 
   /** The connection is closed; a transport releases its rings by itself. */
   closed(): void {
+    this.slabs?.closed();
+    this.#endRings();
+  }
+
+  #endRings(): void {
     if (this.#state.name === "offered") this.#setup.rings.discard(this.#state.link);
     this.#giveBack();
     this.#state = { name: "never" };
@@ -125,7 +155,7 @@ export class Lane implements LaneHost {
       case LaneStep.OFFER:
         return this.#take(ringBytes, descriptors);
       case LaneStep.REFUSE:
-        this.closed();
+        this.#endRings();
         return undefined;
       case LaneStep.RING:
         return this.#onRing();

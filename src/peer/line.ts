@@ -54,9 +54,14 @@ export class Line implements ChannelOwner {
     return this.#listeners.add(listener);
   }
 
+  /** The connection, if one stands that takes messages. */
+  get channel(): Channel | undefined {
+    return this.#life.kind === "open" ? this.#life.channel : undefined;
+  }
+
   /** The other side's application, as it was known last. */
   get app(): AppInfo | undefined {
-    return (this.#life.kind === "open" ? this.#life.channel.app : undefined) ?? this.#app;
+    return this.channel?.app ?? this.#app;
   }
 
   /** Makes the first connection. @throws EarshotError why there is none; then the line is closed */
@@ -82,11 +87,7 @@ export class Line implements ChannelOwner {
     else this.#wait(request, false, (channel) => channel.ping(request));
   }
 
-  /**
-   * Sends it now or with the next connection, whenever that is.
-   *
-   * @param onHanded called when it is on its way
-   */
+  /** Sends it now or with the next connection, whenever that is. @param onHanded called when it is on its way */
   persist(request: Request, onHanded?: () => void): void {
     const hand = (channel: Channel) => {
       channel.send(request);

@@ -42,7 +42,8 @@ export interface ListenOptions {
    * more on the framed wire, are only lent until the handler settles. Then their memory is used for other messages, which
    * is faster: views of it become empty, reading the message throws, and `message.copy()` made before keeps
    * the bytes. Nothing may be at work on them any more, such as a write to a file that was not awaited: it would find
-   * other bytes. A reply may be part of them. Messages as they come: see `StreamListenOptions`.
+   * other bytes. A reply may be part of them. Loans are read where their sender has written them; decode text with
+   * `message.text()`, or a copy. Messages as they come: see `StreamListenOptions`.
    */
   readonly body?: "message" | "borrowed" | undefined;
   /** How many connections the kernel may keep for `accept`; default 4,096. */

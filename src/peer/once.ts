@@ -103,6 +103,7 @@ export class Once {
 class RecordingPath implements AnswerPath {
   readonly id: number;
   readonly transport: AnswerPath["transport"];
+  readonly lane: AnswerPath["lane"];
   readonly #path: AnswerPath;
   readonly #key: string;
   readonly #memory: Deduplicator;
@@ -112,6 +113,7 @@ class RecordingPath implements AnswerPath {
   constructor(path: AnswerPath, key: string, memory: Deduplicator, logger: Logger) {
     this.id = path.id;
     this.transport = path.transport;
+    this.lane = path.lane;
     this.#path = path;
     this.#key = key;
     this.#memory = memory;

@@ -1,10 +1,11 @@
+import { constants } from "node:buffer";
 import { EarshotError } from "../errors.js";
 import { MAX_SYSTEM } from "../session/exchanges.js";
 import { Greetings } from "../session/handshake.js";
 import type { OwnApp, OwnContract, SessionLimits } from "../session/session.js";
 import { DEFAULT_SPIN_US } from "../transport/spin.js";
 import { FIRST_WINDOW_BYTES, MAX_DESCRIPTORS } from "../wire/frame.js";
-import { type AppInfo, MAX_APP_TEXT, ownHello } from "../wire/hello.js";
+import { type AppInfo, type Hello, MAX_APP_TEXT, ownHello } from "../wire/hello.js";
 import type { Retry } from "./client-state.js";
 
 /** Where log lines go; pino, console-like loggers and `undefined` for silence fit. */
@@ -95,6 +96,7 @@ const RANGES: Readonly<Record<string, Range>> = {
   maxInFlight: ONE_OR_MORE,
   maxBufferedBytes: ONE_OR_MORE,
   backlog: { least: 1, most: 0x7fff_ffff },
+  "the size of a loan": { least: 0, most: constants.MAX_LENGTH },
   idleExitMs: { least: 0, most: LONGEST_MS },
   connectTimeoutMs: { least: 0, most: LONGEST_MS },
   maxWaitingBytes: ONE_OR_MORE,
@@ -235,12 +237,19 @@ function describeMismatch(own: AppInfo, other: AppInfo | undefined): string {
   return `this side is ${own.name} ${own.version}, the other ${theirs}, which it does not accept; ${remedy}`;
 }
 
-export function greetingsOf(limits: SessionLimits, app: OwnApp, features: readonly string[] = []): Greetings {
+/** @param more what else this side accepts */
+export function greetingsOf(
+  limits: SessionLimits,
+  app: OwnApp,
+  features: readonly string[] = [],
+  more: Partial<Hello["limits"]> = {},
+): Greetings {
   const { maxInFlight, maxDescriptors, takesStreams } = limits;
   const maxMessageBytes = takesStreams ? Number.MAX_SAFE_INTEGER : limits.maxMessageBytes;
   const others = {
     ...(maxDescriptors > 0 ? { maxDescriptors } : {}),
     ...(takesStreams ? { windowBytes: FIRST_WINDOW_BYTES } : {}),
+    ...more,
   };
   return new Greetings(ownHello({ maxMessageBytes, maxInFlight, ...others }, app.info, features, app.contract?.info));
 }

@@ -5,6 +5,7 @@ import type { Channel, ChannelOwner } from "./channel.js";
 import { Connection } from "./connection.js";
 import type { ConnectionOwner, ConnectionSetup } from "./connection-setup.js";
 import { clientClosed } from "./framed-channel.js";
+import { Loan } from "./loan.js";
 import { MAX_TIMEOUT_MS } from "./time.js";
 import { refuse } from "./waiting-room.js";
 
@@ -35,6 +36,10 @@ export class PlainChannel implements Channel, ConnectionOwner {
 
   get ended(): EarshotError | undefined {
     return this.#ended;
+  }
+
+  async loan(bytes: number): Promise<Loan> {
+    return new Loan(bytes, undefined);
   }
 
   send(request: Request): void {

@@ -1,6 +1,7 @@
 import { EarshotError } from "../errors.js";
 import { type Chunks, isChunks } from "./chunks.js";
 import type { FullReply } from "./handler.js";
+import { Loan } from "./loan.js";
 
 /** Anything can be thrown, also what `String` cannot take. */
 export function describe(thrown: unknown): string {
@@ -25,8 +26,8 @@ export function asFullReply(reply: unknown): FullReply {
   throw new EarshotError("INVALID_ARGUMENT", text);
 }
 
-function isData(value: unknown): value is string | Uint8Array | Chunks {
-  return isBody(value) || isChunks(value);
+function isData(value: unknown): value is string | Uint8Array | Chunks | Loan {
+  return isBody(value) || value instanceof Loan || isChunks(value);
 }
 
 export function isBody(value: unknown): value is string | Uint8Array {

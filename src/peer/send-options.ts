@@ -8,7 +8,7 @@ export interface SendOptions extends WaitOptions, MetaOptions {
   /**
    * What becomes of it without a connection, or when that is lost; default: what `dial` was given. A message that is an
    * iterable or a stream cannot be sent twice: it waits for a connection, and once its first chunk was asked for, it fails
-   * with what happens to that.
+   * with what happens to that. A loan is copied first: what may be sent again has to be there still.
    */
   readonly retry?: Retry | undefined;
   /**
@@ -16,8 +16,11 @@ export interface SendOptions extends WaitOptions, MetaOptions {
    * once and stay the caller's, to be closed at any time. Only between two sides that have the native addon.
    */
   readonly descriptors?: readonly (number | Descriptor)[] | undefined;
-  /** How the reply is wanted: whole. See `StreamSendOptions` for the other way. */
-  readonly body?: "message" | undefined;
+  /**
+   * How the reply is wanted: whole. `"borrowed"`: a large one stays where it was written, if that is memory of both sides, until it is
+   * disposed of: `using reply = await client.send(...)`. See `StreamSendOptions` for replies that come bit by bit.
+   */
+  readonly body?: "message" | "borrowed" | undefined;
 }
 
 /** For replies that are read as they come. */

@@ -5,6 +5,7 @@ import type { Retry } from "./client-state.js";
 import { duplicateAll } from "./descriptor.js";
 import { GivingUp } from "./giving-up.js";
 import type { Line } from "./line.js";
+import { Loan } from "./loan.js";
 import { checkMeta, randomId } from "./meta.js";
 import { checkChoice, checkRetry, checkSignal, checkTimeout } from "./options.js";
 import { checkBody, type Origin, Pending, type WaitOptions } from "./pending.js";
@@ -12,7 +13,7 @@ import type { Redial } from "./redial.js";
 import { Repeated, type Settle } from "./repeated.js";
 import type { OpenOptions, SendOptions, StreamSendOptions } from "./send-options.js";
 import type { StreamedMessage } from "./streamed-message.js";
-import { StreamedPending } from "./streamed-pending.js";
+import { type ReplyKind, StreamedPending } from "./streamed-pending.js";
 
 /** Who waits by other means than a promise. */
 const NOBODY: Settle = { resolve() {}, reject() {} };
@@ -36,9 +37,12 @@ export class Sender {
 
   readonly #control = { cancel: this.#giveUp, stop: (request: Request) => this.#line.stop(request) };
 
-  /** A request that is sent once. */
-  begin(pending: Pending, options: SendOptions | StreamSendOptions | undefined): void {
-    if (options === undefined || this.#prepare(pending, options)) this.#line.send(pending);
+  /** A request that is sent once. @param loan that it takes with it, once its options are known to be right */
+  begin(pending: Pending, options: SendOptions | StreamSendOptions | undefined, loan?: Loan): void {
+    const isWanted = options === undefined || this.#prepare(pending, options);
+    if (loan !== undefined) Loan.send(loan, pending);
+    if (isWanted) this.#line.send(pending);
+    else pending.letGo();
   }
 
   /** One that is sent by a policy, or only once where that is `false`. */
@@ -48,16 +52,30 @@ export class Sender {
     else this.#repeat(make, options, origin, settle);
   }
 
-  /** One whose message or reply is a stream. */
+  /** One whose message or reply is a stream, or lent. */
   stream(
-    data: string | Uint8Array | Chunks,
+    data: string | Uint8Array | Chunks | Loan,
     options: SendOptions | StreamSendOptions,
   ): Promise<Message | StreamedMessage> {
     return new Promise((resolve, reject) => {
-      const isStreamed = checkChoice<"message" | "stream">("body", options.body, ["message", "stream"]) === "stream";
+      const reply = checkChoice<ReplyKind>("body", options.body, ["message", "borrowed", "stream"]);
       const retry = checkRetry(options.retry ?? this.retry);
       const make = (body: Body | undefined, settle: Settle) =>
-        new StreamedPending(this.#origin, body, isStreamed, this.#control, settle);
+        new StreamedPending(this.#origin, body, reply, this.#control, settle);
+      if (data instanceof Loan) {
+        Loan.assertOpen(data);
+        if (retry === false) this.begin(make("", { resolve, reject }), options, data);
+        else {
+          // What may have to go again has to be there still. Not sooner than the other options are known to be right.
+          let copy: Body | undefined;
+          const makeCopied = (settle: Settle) => {
+            copy ??= Loan.copy(data);
+            return make(copy, settle);
+          };
+          this.#repeat(makeCopied, { ...options, retry }, this.#origin, { resolve, reject });
+        }
+        return;
+      }
       if (!isChunks(data)) {
         const body = checkBody(data, "this message");
         if (retry === false) this.begin(make(body, { resolve, reject }), options);
@@ -92,7 +110,7 @@ export class Sender {
 
   /** The same, not sent yet. */
   streamed(origin: Origin, body: Body | undefined, settle: Settle = NOBODY): StreamedPending {
-    return new StreamedPending(origin, body, true, this.#control, settle);
+    return new StreamedPending(origin, body, "stream", this.#control, settle);
   }
 
   /**

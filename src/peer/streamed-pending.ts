@@ -14,6 +14,9 @@ interface Control {
   stop(request: Request): void;
 }
 
+/** How a reply is wanted: whole, where it was written, or bit by bit. */
+export type ReplyKind = "message" | "borrowed" | "stream";
+
 interface Settle {
   resolve(reply: Message | StreamedMessage): void;
   reject(error: EarshotError): void;
@@ -28,20 +31,21 @@ export class StreamedPending extends Pending {
   onEnded: ((error?: EarshotError) => void) | undefined;
   readonly #control: Control;
   readonly #settle: Settle;
+  readonly #isBorrowed: boolean;
   #isOver = false;
   /** Why the caller breaks it off, where it is not its signal. */
   #reason: { readonly text: string; readonly remoteCode: string; readonly cause: unknown } | undefined;
 
   /**
    * @param body `undefined` if it is written to `writer`
-   * @param isStreamed whether the reply is wanted as a stream
    */
-  constructor(origin: Origin, body: Body | undefined, isStreamed: boolean, control: Control, settle: Settle) {
+  constructor(origin: Origin, body: Body | undefined, reply: ReplyKind, control: Control, settle: Settle) {
     super(origin, body ?? "", settle.resolve, settle.reject);
     this.#control = control;
     this.reader = new Reader(() => this.#isOver || control.stop(this));
     this.#settle = settle;
-    this.isStreamed = isStreamed;
+    this.isStreamed = reply === "stream";
+    this.#isBorrowed = reply === "borrowed";
     if (body === undefined) {
       this.outgoing = new OutgoingStream();
       this.writer = new Writer(this.outgoing, (_code, text, code, cause) => this.breakOff(text, cause, code));
@@ -53,6 +57,10 @@ export class StreamedPending extends Pending {
     if (this.#isOver) return;
     this.#reason ??= { text, cause, remoteCode };
     this.#control.cancel(this);
+  }
+
+  override get isBorrowed(): boolean {
+    return this.#isBorrowed;
   }
 
   override get parting(): { readonly text: string; readonly remoteCode: string } | undefined {

@@ -1,15 +1,19 @@
 import type { Poller } from "./poller.js";
 import { SharedTransport } from "./shared.js";
 import { type Link, makeLink, openLink } from "./shared-memory.js";
+import { Slabs } from "./slabs.js";
 import type { Transport } from "./transport.js";
 import { UnixTransport } from "./unix.js";
 
 /** Shared memory for connections over native sockets. */
 export class Rings {
+  /** Memory for single messages. */
+  readonly slabs: Slabs;
   readonly #poller: Poller;
 
   constructor(poller: Poller) {
     this.#poller = poller;
+    this.slabs = new Slabs(poller.native);
   }
 
   /** Whether the other side is a process of the same user, who could look into this one anyway. */

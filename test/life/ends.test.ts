@@ -49,7 +49,17 @@ test("a connection that has ended is not taken for one, whoever makes it", async
   const ended = new EarshotError("CONNECTION_LOST", "gone");
   let closed = 0;
   const nothing = () => {};
-  const channel = { app: undefined, ended, send: nothing, ping: nothing, cancel: nothing, stop: nothing, cut: nothing };
+  const loan = () => Promise.reject(ended);
+  const channel = {
+    app: undefined,
+    ended,
+    send: nothing,
+    ping: nothing,
+    cancel: nothing,
+    stop: nothing,
+    cut: nothing,
+    loan,
+  };
   const line = new Line({
     open: async (): Promise<Channel> => ({ ...channel, close: () => closed++ }),
     reconnecting: undefined,

@@ -7,7 +7,7 @@ import { aborted, connect, Gate, outcome, serve } from "./support.js";
 
 /** What a client does that breaks the protocol, and what the server says about it. */
 const breaches: { what: string; bytes: Uint8Array; text: RegExp }[] = [
-  { what: "sends a frame of unknown type", bytes: frame(11, 0, 0), text: /unknown type 11/ },
+  { what: "sends a frame of unknown type", bytes: frame(14, 0, 0), text: /unknown type 14/ },
   { what: "sends a frame of unknown flags", bytes: frame(TYPE.DATA, 16, 1, "a"), text: /unknown flags 16/ },
   { what: "opens exchange 2", bytes: open(2), text: /exchange 2 is out of turn/ },
   { what: "opens an exchange twice", bytes: Buffer.concat([open(1), open(1)]), text: /exchange 1 is out of turn/ },

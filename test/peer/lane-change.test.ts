@@ -8,8 +8,8 @@ import { Connection } from "../../src/peer/connection.js";
 import type { ConnectionOwner, ConnectionSetup } from "../../src/peer/connection-setup.js";
 import { duplicateAll } from "../../src/peer/descriptor.js";
 import { LaneSpace } from "../../src/peer/lane.js";
-import { greetingsOf, LISTEN_DEFAULTS, SILENT } from "../../src/peer/options.js";
-import { laneFeatures } from "../../src/peer/shared-options.js";
+import { LISTEN_DEFAULTS, SILENT } from "../../src/peer/options.js";
+import { laneGreetings } from "../../src/peer/shared-options.js";
 import { Arena } from "../../src/session/arena.js";
 import { chooseSockets } from "../../src/transport/kind.js";
 import { resolvePath } from "../../src/transport/resolve.js";
@@ -37,8 +37,16 @@ async function connectTwo(t: TestContext): Promise<Two> {
   const descriptors = sockets.descriptors;
   const app = { info: undefined, objection: () => undefined };
   const limits = { ...LISTEN_DEFAULTS, takesStreams: false };
-  const space = new LaneSpace(linkBytes(RING_BYTES));
-  const lane = { lane: "shared", ringBytes: RING_BYTES, rings: sockets.rings!, space, logger: SILENT } as const;
+  const maxBytes = linkBytes(RING_BYTES);
+  const space = new LaneSpace(maxBytes);
+  const lane = {
+    lane: "shared",
+    ringBytes: RING_BYTES,
+    maxBytes,
+    rings: sockets.rings!,
+    space,
+    logger: SILENT,
+  } as const;
   const owner: ConnectionOwner = {
     onGreeting() {},
     onExchange: (connection, exchange) => {
@@ -54,7 +62,7 @@ async function connectTwo(t: TestContext): Promise<Two> {
     role: "server",
     wire: "framed",
     limits,
-    greetings: greetingsOf(limits, app, laneFeatures(lane)),
+    ...laneGreetings(lane, limits, app),
     app,
     arena: new Arena(),
     budget: undefined,

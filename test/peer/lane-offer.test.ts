@@ -23,6 +23,7 @@ const NOTHING = { onGreeting() {}, onExchange() {}, onCallerGone() {}, onClosing
 /** Rings that are nothing but counted. */
 class FakeRings {
   readonly link = {} as Link;
+  readonly slabs = { isPossible: false };
   isSame = true;
   asked = 0;
   discarded = 0;
@@ -65,13 +66,14 @@ const FULL = {
 
 function setupOf(rings: FakeRings, spaceBytes: number): LaneSetup {
   const space = new LaneSpace(spaceBytes);
-  return { lane: "shared", ringBytes: RING_BYTES, rings: rings as unknown as Rings, space, logger: SILENT };
+  const maxBytes = spaceBytes;
+  return { lane: "shared", ringBytes: RING_BYTES, maxBytes, rings: rings as unknown as Rings, space, logger: SILENT };
 }
 
 /** The lane of a connection whose other side has greeted, and can. */
 function makeLane(role: "client" | "server", setup: LaneSetup): Lane {
   const none = { readInto: () => undefined, onBytes() {}, onEnd() {}, onDrain() {}, onClose() {} };
-  const lane = new Lane(setup, role, { ...none, transport: FULL, lastActiveAt: 0 });
+  const lane = new Lane(setup, role, { ...none, transport: FULL, lastActiveAt: 0, session: undefined });
   lane.greeted(HELLO);
   return lane;
 }

@@ -83,9 +83,9 @@ const sayings: { what: string; bytes: Uint8Array | string; code: string; text: R
   },
   {
     what: "a frame of unknown type",
-    bytes: Buffer.concat([greeting(), frameOf(11)]),
+    bytes: Buffer.concat([greeting(), frameOf(14)]),
     code: "PROTOCOL_VIOLATION",
-    text: /type 11/,
+    text: /type 14/,
   },
   {
     what: "a GOAWAY",

@@ -191,7 +191,7 @@ test("a reply may be larger than the caller's limit if it is read as it comes", 
   assert.equal((await readAll(reply.body)).length, 500_000);
 });
 
-test("an option that says how the body is wanted takes two words", async (t) => {
+test("an option that says how the body is wanted takes three words", async (t) => {
   await assert.rejects(
     listen(socketPath(t), () => "", { body: "streams" as "message" }),
     /Cannot use body: "streams"; it is one of message, borrowed, stream/,
@@ -199,5 +199,5 @@ test("an option that says how the body is wanted takes two words", async (t) => 
   const server = await serve(t, () => "");
   const client = await connect(t, server);
   const error = await rejection(client.send("x", { body: 5 as unknown as "stream" }));
-  assert.match(error.message, /Cannot use body: 5; it is one of message, stream/);
+  assert.match(error.message, /Cannot use body: 5; it is one of message, borrowed, stream/);
 });
