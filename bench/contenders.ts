@@ -63,6 +63,10 @@ export const CONTENDERS: Readonly<Record<string, Contender>> = {
     ...earshot('`body: "borrowed"`: its handler is done with a large message when it settles', { body: "borrowed" }),
     isForLarge: true,
   },
+  "earshot, shared memory, in place": {
+    ...earshot('the server has `lane: "auto"` and `body: "borrowed"`', { lane: "auto", body: "borrowed" }),
+    isForLarge: true,
+  },
   "earshot, loans": {
     ...loans(),
     isForLarge: true,
@@ -111,7 +115,13 @@ interface Lender {
 
 /** Memory of the other side, which is not filled: what passing it on costs, and not what writing it does. */
 function loans(): Contender {
-  const { load } = earshot("messages are loans, which nobody fills; the handler borrows them", { body: "borrowed" });
+  const { load } = earshot(
+    'messages are loans, which nobody fills; the server has `lane: "auto"` and `body: "borrowed"`',
+    {
+      lane: "auto",
+      body: "borrowed",
+    },
+  );
   return {
     async load() {
       const sides = await load();
