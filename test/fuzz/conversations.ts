@@ -50,7 +50,12 @@ export async function recordConversations(t: TestContext, addresses: readonly st
       const said: Buffer[] = [];
       const far = connect({ path: address, allowHalfOpen: true });
       near.on("data", (bytes: Buffer) => said.push(bytes));
-      near.on("close", () => recorded.push(Buffer.concat(said)));
+      near.on("close", () => {
+        recorded.push(Buffer.concat(said));
+        far.destroy();
+      });
+      // A server that cuts a caller cuts him here, too: a pipe passes on ends only, and he would wait for ever.
+      far.on("close", () => near.destroySoon());
       near
         .on("error", () => {})
         .pipe(far.on("error", () => {}))
