@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { type Client, dial } from "../../src/index.js";
+import { until } from "../support/children.js";
 import { listening, Program } from "../support/process.js";
 import { temporaryDirectory } from "../support/temp.js";
 
@@ -82,13 +83,13 @@ test("output over --max-message-bytes fails the message; exactly that much does 
 test("a command whose output has no end is killed", LIMIT, async (t) => {
   const { client, directory } = await executing(t, "echo $$ > pid; exec yes", ["--max-message-bytes", "1000000"]);
   await assert.rejects(client.send("x"), /the command printed more than 1000000 bytes/);
-  assertGone(join(directory, "pid"));
+  await gone(join(directory, "pid"));
 });
 
 test("--timeout-ms ends a command that takes too long, and what it has started", LIMIT, async (t) => {
   const { client, directory } = await executing(t, "sleep 100 & echo $! > pid; wait", ["--timeout-ms", "300"]);
   await assert.rejects(client.send("x"), /the command was killed after 300 ms/);
-  assertGone(join(directory, "pid"));
+  await gone(join(directory, "pid"));
 });
 
 test("the command is killed when its caller gives up", LIMIT, async (t) => {
@@ -100,7 +101,7 @@ test("the command is killed when its caller gives up", LIMIT, async (t) => {
   controller.abort();
   await assert.rejects(sent, { code: "CANCELLED" });
   await server.says("stderr", "nobody waits for its answer any more");
-  assertGone(pid);
+  await gone(pid);
 });
 
 test("the message reaches the command whole", LIMIT, async (t) => {
@@ -110,14 +111,15 @@ test("the message reaches the command whole", LIMIT, async (t) => {
   assert.equal((await client.send(bytes)).text(), `${expected}\n`);
 });
 
-/** A zombie is gone, too: nobody in a container may be there to collect it. */
-function assertGone(pidFile: string): void {
+/** A zombie is gone, too: nobody in a container may be there to collect it. Who was killed has first to have the processor. */
+async function gone(pidFile: string): Promise<void> {
   const pid = Number(readFileSync(pidFile, "utf8"));
-  let state = "gone";
-  try {
-    state = /^State:\s+(\S)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? "gone";
-  } catch {
-    // It is.
-  }
-  assert.ok(["gone", "Z", "X"].includes(state), `process ${pid} lives on in state ${state}`);
+  const isGone = () => {
+    try {
+      return /^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+    } catch {
+      return true;
+    }
+  };
+  await until(isGone, `process ${pid} to be gone`);
 }
