@@ -63,7 +63,12 @@ export function makeLine(way: Way, options: LineOptions, given: Circumstances = 
   const { path, logger, address } = way;
   const { time, random } = given;
   const onError = (error: unknown) => logger.debug({ address, error }, "cannot watch for the server's socket file");
-  const onPath = path === undefined ? undefined : (onChange: () => void) => new PathWatch(path, onChange, onError);
+  const watchAt = (at: string) => (onChange: () => void) => {
+    const watch = new PathWatch(at, onChange, onError);
+    watch.tellIfThere();
+    return watch;
+  };
+  const onPath = path === undefined ? undefined : watchAt(path);
   const waiting = withDefaults({ ...options }, WAITING_DEFAULTS);
   const reconnecting = checkReconnect(options.reconnect);
   const { replace } = way;

@@ -1,4 +1,4 @@
-import { type FSWatcher, statSync, watch } from "node:fs";
+import { existsSync, type FSWatcher, statSync, watch } from "node:fs";
 import { basename, dirname, join } from "node:path";
 
 /**
@@ -18,6 +18,11 @@ export class PathWatch implements Disposable {
     this.#onChange = onChange;
     this.#onError = onError;
     this.#begin();
+  }
+
+  /** What has come before it watched, and after somebody had looked, is told of as well. */
+  tellIfThere(): void {
+    if (existsSync(this.#path)) this.#onChange();
   }
 
   [Symbol.dispose](): void {
