@@ -147,16 +147,17 @@ test("100 failed and 100 successful claims leave no descriptor open, with short 
     const owner = temporaryServer(t);
     await bindSocketFile(owner, path);
     await assert.rejects(bindSocketFile(temporaryServer(t), path));
+    // What an earlier test had open may close meanwhile, so that it can be fewer.
     const before = await countDescriptors(owner);
     for (let i = 0; i < 100; i++) await assert.rejects(bindSocketFile(temporaryServer(t), path));
-    assert.equal(await countDescriptors(owner), before);
+    assert.ok((await countDescriptors(owner)) <= before);
     for (let i = 0; i < 100; i++) {
       const server = temporaryServer(t);
       await bindSocketFile(server, `${path.slice(0, -1)}x`);
       server.close();
       await once(server, "close");
     }
-    assert.equal(await countDescriptors(owner), before);
+    assert.ok((await countDescriptors(owner)) <= before);
   }
 });
 
