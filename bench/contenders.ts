@@ -57,14 +57,14 @@ export const CONTENDERS: Readonly<Record<string, Contender>> = {
     },
   },
   earshot: earshot("all options as by default"),
-  "earshot, shared memory": earshot('the server has `lane: "auto"`, the client all as by default', { lane: "auto" }),
+  "earshot, sockets alone": earshot('`lane: "socket"`: no shared memory', { lane: "socket" }),
   "earshot, node:net": earshot('`transport: "net"`, as without the addon', { transport: "net" }),
   "earshot, in place": {
     ...earshot('`body: "borrowed"`: its handler is done with a large message when it settles', { body: "borrowed" }),
     isForLarge: true,
   },
-  "earshot, shared memory, in place": {
-    ...earshot('the server has `lane: "auto"` and `body: "borrowed"`', { lane: "auto", body: "borrowed" }),
+  "earshot, sockets alone, in place": {
+    ...earshot('`lane: "socket"` and `body: "borrowed"`', { lane: "socket", body: "borrowed" }),
     isForLarge: true,
   },
   "earshot, loans": {
@@ -83,7 +83,7 @@ export const CONTENDERS: Readonly<Record<string, Contender>> = {
 
 interface Settings {
   readonly transport?: "native" | "net";
-  readonly lane?: "auto";
+  readonly lane?: "socket";
   readonly body?: "borrowed";
 }
 
@@ -115,13 +115,9 @@ interface Lender {
 
 /** Memory of the other side, which is not filled: what passing it on costs, and not what writing it does. */
 function loans(): Contender {
-  const { load } = earshot(
-    'messages are loans, which nobody fills; the server has `lane: "auto"` and `body: "borrowed"`',
-    {
-      lane: "auto",
-      body: "borrowed",
-    },
-  );
+  const { load } = earshot('messages are loans, which nobody fills; the server has `body: "borrowed"`', {
+    body: "borrowed",
+  });
   return {
     async load() {
       const sides = await load();

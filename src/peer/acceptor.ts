@@ -82,7 +82,7 @@ export class Acceptor implements ConnectionOwner {
     this.#address = address;
     this.#entrance = new Entrance(allow, numbers.maxConnections, this.logger);
     const wire = checkChoice("wire", options.wire, ["auto", "plain", "framed"]);
-    const lane = checkLane(options.lane, "socket", options.shared, wire, sockets, this.logger);
+    const lane = checkLane(options.lane, options.shared, wire, sockets, this.logger);
     const overload = checkOverload(options.overload);
     if (overload !== undefined) {
       const handle = (connection: Connection, exchange: Exchange) => this.#dispatch(connection, exchange);

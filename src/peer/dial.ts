@@ -152,7 +152,7 @@ async function dialWith(address: string, options: DialOptions, features: readonl
     takesStreams: false,
   };
   const { descriptors } = sockets;
-  const lane = features.length > 0 ? undefined : checkLane(options.lane, "auto", options.shared, wire, sockets, logger);
+  const lane = features.length > 0 ? undefined : checkLane(options.lane, options.shared, wire, sockets, logger);
   const greetings = laneGreetings(lane, limits, app, features);
   const own = { role: "client", wire, limits, app, arena: new Arena(), budget: undefined } as const;
   const setup = { ...own, ...greetings, descriptors, lane };

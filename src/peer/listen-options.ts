@@ -61,9 +61,9 @@ export interface ListenOptions {
   /** Whether to stay awake for a moment while a conversation goes on; default `"auto"`. Needs the native addon. */
   readonly spin?: Spin | undefined;
   /**
-   * How bytes travel. `"socket"` (default): over the socket. `"auto"`: a connection with much to do, of 64 reads or a mebibyte
-   * within a second, goes through shared memory, and gives it back after 5 s without a message; where either side cannot, or is
-   * another user's, all goes over its socket. `"shared"`: from the first message on, wherever possible.
+   * How bytes travel. `"auto"` (default): a connection with much to do, of 64 reads or a mebibyte within a second, goes through
+   * shared memory, and gives it back after 5 s without a message; where either side cannot, or is another user's, all goes over
+   * its socket. `"shared"`: from the first message on, wherever possible. `"socket"`: never.
    */
   readonly lane?: "auto" | "socket" | "shared" | undefined;
   /** How much memory connections may share. */

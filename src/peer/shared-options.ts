@@ -25,20 +25,18 @@ const DEFAULT_RING_BYTES = 262_144;
 const DEFAULT_MAX_BYTES = 67_108_864;
 
 /**
- * @param otherwise what it is where nothing is said
  * @returns `undefined` where all bytes go over sockets
  * @throws EarshotError `INVALID_ARGUMENT`
  */
 export function checkLane(
   lane: LaneKind | undefined,
-  otherwise: LaneKind,
   shared: SharedOptions | undefined,
   wire: "auto" | "framed" | "plain",
   { rings }: Pick<Sockets, "rings">,
   logger: Logger,
 ): LaneSetup | undefined {
   const given = lane === undefined ? undefined : checkChoice("lane", lane, ["auto", "socket", "shared"]);
-  const chosen = chooseLane(given, otherwise);
+  const chosen = chooseLane(given);
   if (shared !== undefined && (typeof shared !== "object" || shared === null))
     throw new EarshotError(
       "INVALID_ARGUMENT",

@@ -57,15 +57,15 @@ export function chooseSockets(wanted: "auto" | TransportKind): Sockets {
 export type LaneKind = "auto" | "socket" | "shared";
 
 /**
- * @param wanted where it says nothing, the variable `EARSHOT_LANE` decides, or else `otherwise`
+ * @param wanted where it says nothing, the variable `EARSHOT_LANE` decides, or else it is `"auto"`
  * @throws EarshotError `INVALID_ARGUMENT`
  */
-export function chooseLane(wanted: LaneKind | undefined, otherwise: LaneKind): LaneKind {
-  return wanted ?? fromVariable("EARSHOT_LANE", ["auto", "socket", "shared"], otherwise);
+export function chooseLane(wanted: LaneKind | undefined): LaneKind {
+  return wanted ?? fromVariable("EARSHOT_LANE", ["auto", "socket", "shared"]);
 }
 
-function fromVariable<T extends string>(name: string, choices: readonly [T, ...T[]], otherwise = choices[0]): T {
-  const wanted = process.env[name] ?? otherwise;
+function fromVariable<T extends string>(name: string, choices: readonly [T, ...T[]]): T {
+  const wanted = process.env[name] ?? choices[0];
   const found = choices.find((choice) => choice === wanted);
   if (found !== undefined) return found;
   const fact = `Cannot use ${name}=${JSON.stringify(wanted)}: it is one of ${choices.join(", ")}`;

@@ -25,7 +25,7 @@ async function start(t: TestContext, handler: string): Promise<Setting> {
   const child = await Child.start(t, "descriptor-server");
   await child.call("listen", { address, handler });
   // From the first message on: a change of the way in the middle would be counted.
-  const lane = chooseLane(undefined, "auto") === "socket" ? "socket" : "shared";
+  const lane = chooseLane(undefined) === "socket" ? "socket" : "shared";
   const client = await dial(address, { maxDescriptors: 253, lane });
   t.after(() => cut(client));
   // With the second answer both sides have all that the connection needs, shared memory too.

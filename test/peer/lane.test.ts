@@ -30,7 +30,7 @@ test("with lane: shared, on either side, everything goes through shared memory f
 });
 
 test("a connection that is worth it goes through shared memory, one that is not does not", async (t) => {
-  if (!requires(t, CAN_SHARE && chooseLane(undefined, "auto") === "auto", "there is no choice")) return;
+  if (!requires(t, CAN_SHARE && chooseLane(undefined) === "auto", "there is no choice")) return;
   const before = mappingsOf();
   const server = await serve(t, (message) => message.byteLength.toString(), { lane: "auto" });
   const quiet = await connect(t, server);

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { chooseLane, chooseSockets } from "../../src/transport/kind.js";
 
 /** Whether connections can go through shared memory here, and may. */
-export const CAN_SHARE = chooseSockets("auto").rings !== undefined && chooseLane(undefined, "auto") !== "socket";
+export const CAN_SHARE = chooseSockets("auto").rings !== undefined && chooseLane(undefined) !== "socket";
 
 /** How many pieces of shared memory a process has mapped now. */
 export function mappingsOf(pid: number | "self" = "self"): number {
