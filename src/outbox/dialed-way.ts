@@ -14,7 +14,8 @@ export class DialedWay implements Way {
 
   constructor(address: string, options: DialOptions) {
     this.#address = address;
-    this.#options = { ...options, connect: "lazy" };
+    // A reply of any size says that the handler is done: it is dropped as it comes.
+    this.#options = { ...options, connect: "lazy", maxMessageBytes: Number.MAX_SAFE_INTEGER };
   }
 
   /** Checks the options, and connects to nobody. @throws EarshotError `INVALID_ARGUMENT`, `UNSUPPORTED`, ... */
@@ -32,7 +33,8 @@ export class DialedWay implements Way {
     // It is time for an attempt, whatever the client's own pauses are.
     if (client.state.kind === "waiting") client.reconnect();
     try {
-      await client.send(message.data, { timeoutMs, id, headers });
+      using reply = await client.send(message.data, { timeoutMs, id, headers, body: "stream" });
+      for await (const _ of reply.body);
     } catch (error) {
       client.comeBack();
       throw error;

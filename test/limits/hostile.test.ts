@@ -119,7 +119,9 @@ test("650 hostile clients at once: good ones are served all the time, memory is 
   assert.ok(slowest < 5_000, `the slowest small message took ${slowest} ms`);
   // Room for large ones comes with every second in which those that stall give way.
   assert.ok(largeWaits.length > 0 && slowestLarge < 10_000, `the slowest large message took ${slowestLarge} ms`);
-  await until(async () => (await child.call("descriptors")) === before.descriptors, "its descriptors to be back");
+  // Fewer when the good ones have nothing to do any more, and give their shared memory back.
+  const areBack = async () => Number(await child.call("descriptors")) <= Number(before.descriptors);
+  await until(areBack, "its descriptors to be back");
   await until(async () => (await inUse()) - before.inUse < 8 * MIB, "its memory to be back to within 8 MiB");
   // Each was logged once; none was an accident of the server's own.
   const problems = (await child.call("problems")) as string[];

@@ -25,3 +25,26 @@ test("when its server comes back, an outbox goes on at once, however long it wou
     await server.close();
   }
 });
+
+test("a reply of any size says that its message was handled, and is dropped", async (t) => {
+  const parent = temporaryDirectory(t);
+  const address = join(parent, "s");
+  const handled: string[] = [];
+  const replies: Record<string, () => string | AsyncIterable<Uint8Array>> = {
+    large: () => "x".repeat(70_000_000),
+    streamed: async function* () {
+      for (let count = 0; count < 100; count++) yield Buffer.alloc(100_000);
+    },
+    small: () => "ok",
+  };
+  const server = await listen(address, (message) => {
+    handled.push(message.text());
+    return replies[message.text()]?.();
+  });
+  t.after(() => server.close());
+  const outbox = await openOutbox(join(parent, "out"), { address, dial: { maxMessageBytes: 10 } });
+  t.after(() => outbox.close());
+  for (const kind of Object.keys(replies)) await outbox.post(kind);
+  await outbox.flush();
+  assert.deepEqual([handled.sort(), outbox.stats().dead], [["large", "small", "streamed"], 0]);
+});
