@@ -160,9 +160,8 @@ export interface Rig {
 export async function rig(
   t: TestContext,
   options: Partial<OutboxOptions> = {},
-  { directory = join(temporaryDirectory(t), "outbox"), time = new FakeTime() } = {},
+  { directory = join(temporaryDirectory(t), "outbox"), time = new FakeTime(), way = new FakeWay() } = {},
 ): Promise<Rig> {
-  const way = new FakeWay();
   const outbox = await openWith(directory, { address: "nowhere", ...options }, { way, clock: time });
   t.after(() => outbox.close({ graceMs: 0 }));
   time.settle = () => settled(outbox);

@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { openOutbox } from "../../src/outbox/open.js";
 import { until } from "../support/children.js";
 import { temporaryDirectory } from "../support/temp.js";
-import { FakeTime, next, rig, settled } from "./support.js";
+import { FakeTime, FakeWay, next, rig, settled } from "./support.js";
 
 test("when its socket's file is removed, one process goes on, and what it waits for is not lost", async (t) => {
   const { outbox, way, time, directory, told } = await rig(t);
@@ -32,8 +32,9 @@ test("a process whose socket's file was removed, and another's is there, leaves 
   await first.outbox.post("under way", { id: "a" });
   await first.way.untilSent(1);
   rmSync(join(first.directory, "turn.sock"));
-  const second = await rig(t, {}, { directory: first.directory, time: new FakeTime() });
-  second.way.answer = () => "ok";
+  const way = new FakeWay();
+  way.answer = () => "ok";
+  const second = await rig(t, {}, { directory: first.directory, way });
   assert.deepEqual([first.outbox.stats().isDelivering, second.outbox.stats().isDelivering], [true, true]);
   await first.time.advance(1_000);
   await until(() => !first.outbox.stats().isDelivering, "the first to notice");
