@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { PostOptions } from "../../src/outbox/options.js";
-import { FakeTime, handlerFailed, type Rig, rig, settled } from "./support.js";
+import { FakeTime, FakeWay, handlerFailed, type Rig, rig, settled } from "./support.js";
 
 /** A directory with these messages in it, closed. */
 async function filled(t: TestContext, time: FakeTime, posts: readonly [string, PostOptions][]): Promise<string> {
@@ -34,9 +34,9 @@ async function damaged(
   const time = new FakeTime();
   const directory = await filled(t, time, posts);
   change(directory, from, to);
-  const opened = await rig(t, {}, { directory, time });
-  opened.way.answer = () => "ok";
-  return opened;
+  const way = new FakeWay();
+  way.answer = () => "ok";
+  return await rig(t, {}, { directory, time, way });
 }
 
 const letters = ({ outbox }: Rig) => [...outbox.deadLetters.list()].map(({ id, reason }) => `${id} ${reason.code}`);
