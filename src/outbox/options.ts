@@ -43,8 +43,8 @@ interface CommonOptions {
   readonly retry?: RetryOptions | undefined;
   /** Which errors make a message a dead letter at once, besides those that can never be anything else; default none. */
   readonly isPermanent?: ((error: EarshotError) => boolean) | undefined;
-  /** How the server is dialed; `logger` is also told of the outbox's own troubles, and `maxMessageBytes` means nothing: replies are dropped. */
-  readonly dial?: Omit<DialOptions, "signal" | "wire"> | undefined;
+  /** How the server is dialed; `logger` is also told of the outbox's own troubles. Replies of any size are taken, and dropped. */
+  readonly dial?: Omit<DialOptions, "signal" | "wire" | "maxMessageBytes"> | undefined;
   /** Default silent. */
   readonly logger?: Logger | undefined;
 }

@@ -42,7 +42,7 @@ test("a reply of any size says that its message was handled, and is dropped", as
     return replies[message.text()]?.();
   });
   t.after(() => server.close());
-  const outbox = await openOutbox(join(parent, "out"), { address, dial: { maxMessageBytes: 10 } });
+  const outbox = await openOutbox(join(parent, "out"), { address, dial: { maxMessageBytes: 10 } as object });
   t.after(() => outbox.close());
   for (const kind of Object.keys(replies)) await outbox.post(kind);
   await outbox.flush();

@@ -12,7 +12,7 @@ test("wrong options for dialing are refused when the outbox is opened, not with 
   const directory = join(temporaryDirectory(t), "outbox");
   const wrong = [
     { connectTimeoutMs: "5" },
-    { maxMessageBytes: -1 },
+    { maxDescriptors: -1 },
     { transport: "bogus" },
     { retry: "bogus" },
     { reconnect: { minDelayMs: -1 } },
