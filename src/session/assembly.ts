@@ -3,6 +3,8 @@ import type { BodyMemory } from "./body-memory.js";
 
 /** A declared size is only believed this far before its bytes come. */
 const FIRST_CAPACITY = 1_048_576;
+/** And then for so many times as much as has come: what is not written to yet is no memory of the machine's. */
+const GROWTH = 16;
 /** Less room than this is not worth a read of its own. */
 const MIN_SPARE_BYTES = 8_192;
 const EMPTY = Buffer.alloc(0);
@@ -69,7 +71,8 @@ export class Assembly {
 
   #grow(needed: number): void {
     const isFirst = this.#buffer.length === 0;
-    const declared = isFirst ? Math.min(this.#expected ?? 0, FIRST_CAPACITY) : this.#buffer.length * 2;
+    const factor = this.#expected === undefined ? 2 : GROWTH;
+    const declared = isFirst ? Math.min(this.#expected ?? 0, FIRST_CAPACITY) : this.#buffer.length * factor;
     const wanted = Math.max(needed, declared);
     const size = Math.min(wanted, this.#expected ?? wanted);
     const grown = this.#memory?.take(size) ?? Buffer.allocUnsafeSlow(size);
