@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** Of `earshot.c`: one that was built from another does other things than are declared here. To be raised with these. */
-const ADDON_VERSION = 2;
+const ADDON_VERSION = 3;
 /** `read`, `write`, `accept` and `lock` answer with this, or `false`, where they would have to wait. */
 export const WOULD_BLOCK = -1;
 /** What the callback of `onReady` returns to be called again at once. */
@@ -130,6 +130,8 @@ export interface Native {
    * looked for in vain: then it has to make sure by itself that it is woken, and return 0, or `AT_ONCE`.
    */
   lookAt(fd: number, words: Int32Array, first: number, second: number): void;
+  /** How many processors this thread may run on. With one, the looks of `lookAt` give it away at once, until asked again. sched_getaffinity(2) */
+  processors(): number;
   /** Calls `onReady` with `LOOK` in a turn of its own. */
   lookSoon(fd: number): void;
 }

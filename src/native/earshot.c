@@ -71,7 +71,7 @@
 #define ALLOCATED_AT_ONCE 1048576
 /* `binding.ts` takes no other: to be raised there, too, with whatever it declares. */
 #ifndef ADDON_VERSION
-#define ADDON_VERSION 2
+#define ADDON_VERSION 3
 #endif
 
 struct mapping;
@@ -96,6 +96,8 @@ struct instance {
   uv_idle_t idle;
   bool has_idle;
   struct handle *soon;
+  /* On one processor nothing comes while this thread looks. */
+  bool is_alone;
 };
 
 /* Two words that another process may change: there is something to read when they differ. */
@@ -655,17 +657,29 @@ static void relax(void) {
 #endif
 }
 
+/* How many processors this thread may run on; many where the system has more than fit. */
+static napi_value count_processors(napi_env env, napi_callback_info info) {
+  napi_value args[MAX_ARGS];
+  struct instance *instance;
+  if (!read_arguments(env, info, args, &instance)) return NULL;
+  cpu_set_t set;
+  int count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : CPU_SETSIZE;
+  instance->is_alone = count == 1;
+  return from_int(env, count);
+}
+
 /* The same for memory: most looks cost no system call. */
 static bool look_at_words(struct handle *handle, uint64_t until) {
   if (uv_backend_timeout(handle->poll.loop) == 0) return differ(&handle->words);
-  int looks = LOOKS_AT_FIRST;
+  bool is_alone = handle->instance->is_alone;
+  int looks = is_alone ? 1 : LOOKS_AT_FIRST;
   do {
     for (int turn = 0; turn < looks; turn++) {
       if (differ(&handle->words)) return true;
       relax();
     }
     if (give_way(handle)) return differ(&handle->words);
-    looks = LOOKS_AT_ONCE;
+    if (!is_alone) looks = LOOKS_AT_ONCE;
   } while (uv_hrtime() < until);
   return false;
 }
@@ -1232,6 +1246,7 @@ NAPI_MODULE_INIT() {
       FUNCTION("write", write_socket),
       FUNCTION("shutdown", shutdown_socket),
       FUNCTION("refuse", refuse),
+      FUNCTION("processors", count_processors),
       FUNCTION("setSendBuffer", set_send_buffer),
       FUNCTION("onReady", on_ready),
       FUNCTION("watch", watch),

@@ -14,8 +14,8 @@ export interface Channel extends Carrier {
   ping(request: Request): void;
   /** Memory for a message; waits until it is known whether the other side can see it. */
   loan(bytes: number): Promise<Loan>;
-  /** Ends when everything in flight is settled. */
-  close(): void;
+  /** Ends when everything in flight is settled. @param reason what new ones are refused with */
+  close(reason?: EarshotError): void;
   /** Ends now. */
   cut(error: EarshotError): void;
 }

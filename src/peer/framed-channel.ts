@@ -71,8 +71,8 @@ export class FramedChannel implements Channel, ConnectionOwner {
     this.#connection.session?.stop(request);
   }
 
-  close(): void {
-    this.#ended ??= clientClosed();
+  close(reason?: EarshotError): void {
+    this.#ended ??= reason ?? clientClosed();
     this.#connection.close("CONNECTION_CLOSED", "the client has closed");
   }
 

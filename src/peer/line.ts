@@ -137,7 +137,7 @@ export class Line implements ChannelOwner {
     if (life.kind === "open") {
       this.#leaving.add(life.channel);
       this.#enter({ kind: "idle", cause: undefined });
-      life.channel.close();
+      life.channel.close(this.#closing);
     }
     this.#relax();
   }

@@ -86,8 +86,8 @@ export class PlainChannel implements Channel, ConnectionOwner {
     this.cancel(request, "CANCELLED");
   }
 
-  close(): void {
-    this.#ended ??= clientClosed();
+  close(reason?: EarshotError): void {
+    this.#ended ??= reason ?? clientClosed();
     this.#spare?.abort(undefined);
     this.#endIfDone();
   }

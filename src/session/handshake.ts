@@ -48,23 +48,29 @@ function mismatch(fact: string): EarshotError {
   return new EarshotError("VERSION_MISMATCH", fact);
 }
 
-/** The greetings of a server's or client's connections: its own is always the same, and so are most of the others'. */
+/** What was read last: most greetings are the same, of a server's callers and of a server that is dialed again and again. */
+let last: { readonly payload: Buffer; readonly hello: Hello } | undefined;
+
+/** The greetings of a server's or client's connections. */
 export class Greetings {
-  /** The preface and HELLO of this side. */
-  readonly own: Buffer;
-  #lastPayload: Buffer | undefined;
-  #lastHello: Hello | undefined;
+  readonly #hello: Hello;
+  #own: Buffer | undefined;
 
   constructor(hello: Hello) {
-    this.own = encodeGreeting(hello);
+    this.#hello = hello;
+  }
+
+  /** The preface and HELLO of this side. */
+  get own(): Buffer {
+    this.#own ??= encodeGreeting(this.#hello);
+    return this.#own;
   }
 
   /** @throws EarshotError `PROTOCOL_VIOLATION` */
   read(payload: Buffer): Hello {
-    if (this.#lastHello !== undefined && this.#lastPayload?.equals(payload) === true) return this.#lastHello;
+    if (last?.payload.equals(payload) === true) return last.hello;
     const hello = decodeHello(payload);
-    this.#lastPayload = Buffer.from(payload);
-    this.#lastHello = hello;
+    last = { payload: Buffer.from(payload), hello };
     return hello;
   }
 }

@@ -31,6 +31,16 @@ export function credentialsOf(native: Native, fd: number): Credentials | undefin
   }
 }
 
+/** Its user alone, as `credentialsOf`. */
+export function uidOf(native: Native, fd: number): number | undefined {
+  try {
+    const [, uid] = native.peerCredentials(fd);
+    return uid === NO_USER ? undefined : uid;
+  } catch {
+    return undefined;
+  }
+}
+
 function groupsOf(native: Native, fd: number): number[] {
   try {
     return native.peerGroups(fd);

@@ -3,7 +3,7 @@ import type { Native } from "../native/binding.js";
 import { connectUnix } from "./connect-unix.js";
 import { type DialOptions, dialSocket } from "./dial.js";
 import type { ListenOptions } from "./listen-options.js";
-import { sharedPoller } from "./poller.js";
+import { type Poller, sharedPoller } from "./poller.js";
 import type { ListenTarget, SocketTarget } from "./resolve.js";
 import { Rings } from "./rings.js";
 import type { Estate, Listener, Transport } from "./transport.js";
@@ -45,7 +45,7 @@ export function chooseSockets(wanted: "auto" | TransportKind): Sockets {
     kind: "native",
     missing: undefined,
     descriptors: poller.native,
-    rings: new Rings(poller),
+    rings: ringsOf(poller),
     listen: async (target, options) => (await import("./unix-listener.js")).listenUnix(poller, target, options),
     inherit: async (target, estate, options) =>
       (await import("./unix-listener.js")).inheritUnix(poller, target, estate, options),
@@ -70,6 +70,14 @@ function fromVariable<T extends string>(name: string, choices: readonly [T, ...T
   if (found !== undefined) return found;
   const fact = `Cannot use ${name}=${JSON.stringify(wanted)}: it is one of ${choices.join(", ")}`;
   throw new EarshotError("INVALID_ARGUMENT", fact);
+}
+
+let rings: Rings | undefined;
+
+/** One for all of this thread: what it can do is found out once. */
+function ringsOf(poller: Poller): Rings {
+  rings ??= new Rings(poller);
+  return rings;
 }
 
 let net: Promise<typeof import("./net.js")> | undefined;

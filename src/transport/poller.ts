@@ -7,6 +7,9 @@ import { SpinBudget } from "./spin.js";
  */
 export const READ_BYTES = 8_192;
 
+/** Whether processors have come or gone is asked once for so many looks. */
+const ASK_EVERY = 256;
+
 /** Somebody who is told when a socket is ready. */
 export interface Pollable {
   /**
@@ -25,6 +28,8 @@ export class Poller {
   readonly buffer = Buffer.allocUnsafeSlow(READ_BYTES);
   readonly spinBudget = new SpinBudget();
   #view = this.buffer;
+  #askedForProcessors = 0;
+  #isAlone = false;
   /** By descriptor. */
   readonly #owners: (Pollable | undefined)[] = [];
 
@@ -33,6 +38,12 @@ export class Poller {
     const tell = (fd: number, events: number, idleUs: number, count: number) =>
       this.#owners[fd]?.onReady(events, idleUs, count) ?? 0;
     native.onReady(tell, this.buffer);
+  }
+
+  /** Whether this thread has one processor only, which the other side may need. taskset(1) can change it at any time. */
+  get isAlone(): boolean {
+    if (this.#askedForProcessors++ % ASK_EVERY === 0) this.#isAlone = this.native.processors() === 1;
+    return this.#isAlone;
   }
 
   /** From now on `owner` is told of these events, and of no others. */

@@ -1,18 +1,21 @@
 import { OVER } from "../native/binding.js";
 import type { Bell } from "./bell.js";
+import type { Poller } from "./poller.js";
 import { Run, type Runner } from "./run.js";
-import { Spin, type SpinBudget } from "./spin.js";
+import { Spin } from "./spin.js";
 
 /** How a ring is looked at: first among microtasks, then by C, then not until its bell rings. */
 export class RingLook {
   readonly #bell: Bell;
   readonly #spin: Spin;
   readonly #run: Run;
+  readonly #poller: Pick<Poller, "spinBudget" | "isAlone">;
 
   /** @param spinUs for one look of C's; 0 for none of any kind */
-  constructor(budget: SpinBudget, spinUs: number, bell: Bell, runner: Runner) {
+  constructor(poller: Pick<Poller, "spinBudget" | "isAlone">, spinUs: number, bell: Bell, runner: Runner) {
     this.#bell = bell;
-    this.#spin = new Spin(budget, spinUs, now);
+    this.#poller = poller;
+    this.#spin = new Spin(poller.spinBudget, spinUs, now);
     this.#run = new Run(runner);
   }
 
@@ -27,7 +30,8 @@ export class RingLook {
     this.#bell.hasRung = false;
     if (events === OVER) return hasRung ? this.#spin.again() : 0;
     const us = this.#spin.next(idleUs);
-    if (us > 0) this.#run.begin();
+    // On one processor nothing comes before it is given away, as C does.
+    if (us > 0 && !this.#poller.isAlone) this.#run.begin();
     return us;
   }
 

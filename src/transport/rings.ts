@@ -17,8 +17,8 @@ export class Rings {
   }
 
   /** Whether the other side is a process of the same user, who could look into this one anyway. */
-  isSameUser({ credentials }: Transport): boolean {
-    return credentials !== undefined && credentials.uid === process.geteuid?.();
+  isSameUser({ uid }: Transport): boolean {
+    return uid !== undefined && uid === process.geteuid?.();
   }
 
   /** As `makeLink`. */

@@ -47,7 +47,7 @@ export class SharedTransport implements Transport, TransportEvents, Pollable, Ru
     this.#link = link;
     this.#isPaused = socket.isPaused;
     this.#bell = new Bell(poller.native, link.bell);
-    this.#look = new RingLook(poller.spinBudget, spinUs, this.#bell, this);
+    this.#look = new RingLook(poller, spinUs, this.#bell, this);
     this.#in = new RingInput(link, this.#bell, socket);
     this.#out = new RingOutput(link, this.#bell, socket, spinUs > 0);
     poller.watch(link.bell, this, READABLE);
@@ -60,6 +60,10 @@ export class SharedTransport implements Transport, TransportEvents, Pollable, Ru
 
   get credentials(): Credentials | undefined {
     return this.#socket.credentials;
+  }
+
+  get uid(): number | undefined {
+    return this.#socket.uid;
   }
 
   /** Whether the other side has begun to read the ring that this side writes. */

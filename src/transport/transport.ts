@@ -35,6 +35,8 @@ export interface Transport {
   readonly isInMicrotasks?: boolean;
   /** Who is at the other end; `undefined` where that cannot be known. Asks the kernel each time. */
   readonly credentials: Credentials | undefined;
+  /** Their `uid`, for one system call. */
+  readonly uid?: number | undefined;
 }
 
 export interface TransportEvents {

@@ -1,6 +1,6 @@
 import { type EarshotError, systemFact } from "../errors.js";
 import { AT_ONCE, DISCONNECT, READABLE, WOULD_BLOCK, WRITABLE } from "../native/binding.js";
-import { type Credentials, credentialsOf } from "./credentials.js";
+import { type Credentials, credentialsOf, uidOf } from "./credentials.js";
 import { type Pollable, type Poller, READ_BYTES } from "./poller.js";
 import { Spin } from "./spin.js";
 import type { Transport, TransportEvents } from "./transport.js";
@@ -65,6 +65,10 @@ export class UnixTransport implements Transport, Pollable {
 
   get credentials(): Credentials | undefined {
     return this.#isClosed ? undefined : credentialsOf(this.#poller.native, this.#fd);
+  }
+
+  get uid(): number | undefined {
+    return this.#isClosed ? undefined : uidOf(this.#poller.native, this.#fd);
   }
 
   /** May be called again: from then on these are told. */
