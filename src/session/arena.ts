@@ -1,25 +1,20 @@
 /** How much of small frames is gathered for one write. */
 const ARENA_BYTES = 65_536;
-/** And at first: who dials for a message or two needs no more. */
-const FIRST_BYTES = 16_384;
-const EMPTY = Buffer.alloc(0);
 
 /**
  * The memory in which small frames are put together. One serves all connections of a server or client: a flush uses it
  * from beginning to end, and gives back at once what the kernel took at once.
  */
 export class Arena {
-  buffer: Buffer = EMPTY;
+  buffer: Buffer = Buffer.alloc(0);
   used = 0;
-  #nextBytes = FIRST_BYTES;
   #view: Buffer | undefined;
   #viewStart = 0;
 
   /** Makes sure that this many bytes are free behind `used`. What was handed out before stays as it is. */
   ensure(bytes: number): void {
     if (this.buffer.length - this.used >= bytes) return;
-    this.buffer = Buffer.allocUnsafeSlow(Math.max(bytes, this.#nextBytes));
-    this.#nextBytes = ARENA_BYTES;
+    this.buffer = Buffer.allocUnsafeSlow(Math.max(bytes, ARENA_BYTES));
     this.#view = undefined;
     this.used = 0;
   }
@@ -35,7 +30,6 @@ export class Arena {
 
   /** Everything that was handed out is out: begin anew. */
   reuse(): void {
-    if (this.buffer.length < ARENA_BYTES && this.used * 2 > this.buffer.length) this.buffer = EMPTY;
     this.used = 0;
   }
 

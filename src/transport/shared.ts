@@ -62,10 +62,6 @@ export class SharedTransport implements Transport, TransportEvents, Pollable, Ru
     return this.#socket.credentials;
   }
 
-  get uid(): number | undefined {
-    return this.#socket.uid;
-  }
-
   /** Whether the other side has begun to read the ring that this side writes. */
   get hasReader(): boolean {
     return this.#life === "open" && this.#out.hasReader;

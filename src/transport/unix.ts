@@ -95,13 +95,13 @@ export class UnixTransport implements Transport, Pollable {
     if (count >= WOULD_BLOCK) return undefined;
     const descriptors = native.takeDescriptors();
     if (WOULD_BLOCK - count === into.length) return descriptors;
-    this.#closeDescriptors(descriptors);
+    this.closeDescriptors(descriptors);
     return undefined;
   }
 
   write(chunks: readonly Uint8Array[], descriptors?: readonly number[]): boolean {
     if (this.#isClosed || this.#output !== "open" || this.#error !== undefined) {
-      this.#closeDescriptors(descriptors);
+      this.closeDescriptors(descriptors);
       return true;
     }
     if (this.#waiting.length === 0) return this.#writeOut(chunks, descriptors);
@@ -129,7 +129,7 @@ export class UnixTransport implements Transport, Pollable {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#waiting = NOTHING;
-    this.#closeDescriptors(this.#waitingDescriptors);
+    this.closeDescriptors(this.#waitingDescriptors);
     this.#poller.close(this.#fd);
     process.nextTick(tellClosed, this);
   }
@@ -231,7 +231,7 @@ export class UnixTransport implements Transport, Pollable {
       this.#failWriting(error, descriptors);
       return true;
     }
-    if (count > 0) this.#closeDescriptors(descriptors);
+    if (count > 0) this.closeDescriptors(descriptors);
     if (count === total) return true;
     if (total >= LARGE_BYTES && !this.#hasLargeBuffer) {
       this.#hasLargeBuffer = true;
@@ -258,7 +258,7 @@ export class UnixTransport implements Transport, Pollable {
     this.#error ??= systemFact(error);
     this.#waiting = NOTHING;
     this.#waitingDescriptors = undefined;
-    this.#closeDescriptors(descriptors);
+    this.closeDescriptors(descriptors);
     if (this.#borrower !== undefined) this.#hangUp(this.#borrower);
     else if (!this.#isReading) this.close();
   }
@@ -278,12 +278,8 @@ export class UnixTransport implements Transport, Pollable {
     if (this.#hasEnded && this.#output === "ended") this.close();
   }
 
-  #closeDescriptors(descriptors: readonly number[] | undefined): void {
-    if (descriptors !== undefined) this.closeDescriptors(descriptors);
-  }
-
-  closeDescriptors(descriptors: readonly number[]): void {
-    for (const descriptor of descriptors) this.#poller.native.close(descriptor);
+  closeDescriptors(descriptors: readonly number[] | undefined): void {
+    for (const descriptor of descriptors ?? []) this.#poller.native.close(descriptor);
   }
 }
 

@@ -63,6 +63,7 @@ testNative("every function of the addon is in these tables, or takes no descript
     "socket",
     "socketPair",
     "takeDescriptors",
+    "processors",
     "makeMemory",
     "unmap",
     "view",

@@ -1,9 +1,12 @@
 /** Waiting awake for more to read. */
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Native, READABLE, WOULD_BLOCK } from "../../src/native/binding.js";
 import { until } from "../support/children.js";
 import { temporaryDirectory } from "../support/temp.js";
+import { requireTool } from "../support/tools.js";
 import { connected, runProgram, testNative } from "./support.js";
 
 type OnReady = Parameters<Native["onReady"]>[0];
@@ -129,4 +132,15 @@ testNative("what is found with descriptors that find no place is an error, and n
   const { code: status, stdout, stderr } = await runProgram(t, code, args, "ulimit -n 40; exec");
   assert.deepEqual({ status, stderr }, { status: 0, stderr: "" });
   assert.deepEqual(JSON.parse(stdout.toString()), [-1, 1, -1, "EMFILE", "recvmsg", []]);
+});
+
+testNative("the processors that this thread may run on are counted as they are", (t, native) => {
+  if (!requireTool(t, "taskset")) return;
+  const [, allowed = ""] = /Cpus_allowed_list:\s+(\S+)/.exec(readFileSync("/proc/self/status", "utf8")) ?? [];
+  const before = native.processors();
+  const pin = (list: string) => void execFileSync("taskset", ["-pc", list, String(process.pid)]);
+  pin(allowed.split(/[,-]/)[0] ?? "0");
+  assert.equal(native.processors(), 1);
+  pin(allowed);
+  assert.equal(native.processors(), before);
 });
