@@ -1,7 +1,11 @@
 /** What looks for more among the microtasks of a turn. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { READABLE } from "../../src/native/binding.js";
+import { Bell } from "../../src/transport/bell.js";
+import { RingLook } from "../../src/transport/ring-look.js";
 import { Run } from "../../src/transport/run.js";
+import { SpinBudget } from "../../src/transport/spin.js";
 
 /** Something to look at; what is thrown at it in the end, and in which order things happen. */
 class Place {
@@ -88,5 +92,14 @@ test("it ends with what it takes, and with what is thrown, which is no rejection
     await turn();
     assert.deepEqual([place.run.isOn, place.news], [false, 4]);
     assert.deepEqual(place.log, isThrown ? ["end", "take", "end", "Error: broken"] : ["end", "take", "end"]);
+  }
+});
+
+test("a thread that has one processor gives it away at once", () => {
+  for (const isAlone of [false, true]) {
+    const bell = new Bell({ read: () => 1, write: () => 1, takeDescriptors: () => [], close() {} }, 0);
+    const look = new RingLook({ spinBudget: new SpinBudget(), isAlone }, 50, bell, new Place());
+    assert.equal(look.next(READABLE, 0), 50, "C looks");
+    assert.equal(look.isInMicrotasks, !isAlone);
   }
 });
