@@ -131,6 +131,8 @@ export class Daemon {
       if (fate.kind === "ended" && fate.isFailure) {
         throw new StartFailure(`the server was started and ${fate.how} before it was ready; ${started.lastWords}`);
       }
+      // It has left, because nobody came while this process had to wait for the processor.
+      if (fate.kind === "ended" && appearance.hasComeAndGone && !signal.aborted) return await this.#launch(signal);
       if (signal.aborted && signal.reason instanceof Late) {
         const how = fate.kind === "ended" ? `it ${fate.how}, and nobody answers` : "it is not ready, and was ended";
         const words = started.lastWords;

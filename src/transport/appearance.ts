@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import type { SocketTarget } from "./resolve.js";
 import { PathWatch } from "./watch.js";
 
@@ -9,6 +10,10 @@ const POLL_MS = 15;
 /** Waits for what appears at an address. To be made before the first look, so that nothing is missed between. */
 export class Appearance implements Disposable {
   readonly #watch: PathWatch | undefined;
+  /** Of its socket's file; `undefined` for a name that has none. */
+  readonly #path: string | undefined;
+  /** How often something has appeared at the path or gone from it, where one of them is of what was there before. */
+  #changes = 0;
   /** Nothing is told: time alone tells. */
   #isBlind: boolean;
   #hasChanged = false;
@@ -19,7 +24,19 @@ export class Appearance implements Disposable {
     const onError = () => {
       this.#isBlind = true;
     };
-    if (target.kind === "path") this.#watch = new PathWatch(target.path, () => this.change(), onError);
+    if (target.kind !== "path") return;
+    this.#path = target.path;
+    this.#changes = existsSync(target.path) ? -1 : 0;
+    const onChange = () => {
+      this.#changes++;
+      this.change();
+    };
+    this.#watch = new PathWatch(target.path, onChange, onError);
+  }
+
+  /** Whether a socket's file has appeared since this was made, and has gone again, as far as anybody has seen. */
+  get hasComeAndGone(): boolean {
+    return this.#path !== undefined && this.#changes > 1 && !existsSync(this.#path);
   }
 
   /** Resolves when it is worth looking: the file has changed since the last call, or it is time. Never rejects. */

@@ -148,6 +148,14 @@ test("a program that starts the server in its turn, and ends, is waited for", as
   assert.equal(await outcome(client.send("who?")), `reply ${daemons.pids("begun")[0]}`);
 });
 
+test("one that has left before anybody could call is started again", async (t) => {
+  const daemons = await Daemons.prepare(t);
+  const client = await connect(t, daemons, { start: daemons.start({ missed: 2 }) });
+  const [first, second, third, ...others] = daemons.pids("begun");
+  assert.deepEqual([await outcome(client.send("who?")), others], [`reply ${third}`, []]);
+  assert.equal(isAlive(first!) || isAlive(second!), false);
+});
+
 test("a time that is longer than Node's timers take is no time at all", async (t) => {
   const daemons = await Daemons.prepare(t);
   const start = daemons.start({ delayMs: 100 }, { readyTimeoutMs: 3e9 });
