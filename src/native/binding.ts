@@ -130,7 +130,10 @@ export interface Native {
    * looked for in vain: then it has to make sure by itself that it is woken, and return 0, or `AT_ONCE`.
    */
   lookAt(fd: number, words: Int32Array, first: number, second: number): void;
-  /** How many processors this thread may run on. With one, the looks of `lookAt` give it away at once, until asked again. sched_getaffinity(2) */
+  /**
+   * How many processors this thread may run on: sched_getaffinity(2). If it is one, who looks as `lookAt` says gives it away after
+   * each look, until this is asked again.
+   */
   processors(): number;
   /** Calls `onReady` with `LOOK` in a turn of its own. */
   lookSoon(fd: number): void;

@@ -43,7 +43,7 @@ interface CommonOptions {
   readonly retry?: RetryOptions | undefined;
   /** Which errors make a message a dead letter at once, besides those that can never be anything else; default none. */
   readonly isPermanent?: ((error: EarshotError) => boolean) | undefined;
-  /** How the server is dialed; `logger` is also told of the outbox's own troubles. Replies of any size are taken, and dropped. */
+  /** How the server is dialed; `logger` is also told of the outbox's own troubles. Replies of any size are dropped as they come. */
   readonly dial?: Omit<DialOptions, "signal" | "wire" | "maxMessageBytes"> | undefined;
   /** Default silent. */
   readonly logger?: Logger | undefined;

@@ -48,7 +48,7 @@ function mismatch(fact: string): EarshotError {
   return new EarshotError("VERSION_MISMATCH", fact);
 }
 
-/** What was read last: most greetings are the same, of a server's callers and of a server that is dialed again and again. */
+/** What was read last: a server's callers mostly say the same, and so does a server that is dialed again and again. */
 let last: { readonly payload: Buffer; readonly hello: Hello } | undefined;
 
 /** The greetings of a server's or client's connections. */
