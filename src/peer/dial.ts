@@ -87,6 +87,8 @@ export interface DialOptions {
 
 /** A server may be busy for a while; one that has not greeted by then is no earshot server. */
 const GREETING_MS = 30_000;
+/** Of all clients: who dials for one message need not ask for memory of his own. */
+const ARENA = new Arena();
 
 /**
  * Connects to a server. On the framed wire its greeting comes with its first answer, and a mismatch of versions rejects
@@ -154,7 +156,7 @@ async function dialWith(address: string, options: DialOptions, features: readonl
   const { descriptors } = sockets;
   const lane = features.length > 0 ? undefined : checkLane(options.lane, options.shared, wire, sockets, logger);
   const greetings = laneGreetings(lane, limits, app, features);
-  const own = { role: "client", wire, limits, app, arena: new Arena(), budget: undefined } as const;
+  const own = { role: "client", wire, limits, app, arena: ARENA, budget: undefined } as const;
   const setup = { ...own, ...greetings, descriptors, lane };
   const allow = checkAllow(options.allow);
   const spinUs = checkSpin(options.spin);

@@ -2,7 +2,7 @@
 const ARENA_BYTES = 65_536;
 
 /**
- * The memory in which small frames are put together. One serves all connections of a server or client: a flush uses it
+ * The memory in which small frames are put together. One serves all connections of a server, or all clients: a flush uses it
  * from beginning to end, and gives back at once what the kernel took at once.
  */
 export class Arena {
