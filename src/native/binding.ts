@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** Of `earshot.c`: one that was built from another does other things than are declared here. To be raised with these. */
-const ADDON_VERSION = 3;
+const ADDON_VERSION = 4;
 /** `read`, `write`, `accept` and `lock` answer with this, or `false`, where they would have to wait. */
 export const WOULD_BLOCK = -1;
 /** What the callback of `onReady` returns to be called again at once. */
@@ -135,8 +135,11 @@ export interface Native {
    * each look, until this is asked again.
    */
   processors(): number;
-  /** Calls `onReady` with `LOOK` in a turn of its own. */
-  lookSoon(fd: number): void;
+  /**
+   * In a turn of its own: calls `onReady` with `LOOK` for a descriptor with `lookAt`. For any other, it looks for so many
+   * microseconds for what comes, and calls `onReady` with that, or with `OVER`.
+   */
+  lookSoon(fd: number, us: number): void;
 }
 
 /** Why there is no addon: it was never built, or it is there and does not load. */

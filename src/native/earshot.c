@@ -71,7 +71,7 @@
 #define ALLOCATED_AT_ONCE 1048576
 /* `binding.ts` takes no other: to be raised there, too, with whatever it declares. */
 #ifndef ADDON_VERSION
-#define ADDON_VERSION 3
+#define ADDON_VERSION 4
 #endif
 
 struct mapping;
@@ -120,6 +120,8 @@ struct handle {
   /* Instead of what comes on the descriptor, where there is a mapping. */
   struct words words;
   bool is_soon;
+  /* How long a socket is looked at when it is its turn. */
+  int look_us;
   struct handle *next_soon;
 };
 
@@ -632,8 +634,7 @@ static bool look_at_socket(struct handle *handle, uint64_t until, int *count) {
   struct instance *instance = handle->instance;
   struct pollfd loop = {.fd = uv_backend_fd(handle->poll.loop), .events = POLLIN};
   struct iovec buffer;
-  if (uv_backend_timeout(handle->poll.loop) == 0 || instance->received_count > 0) return false;
-  if (!find_look_buffer(instance, &buffer)) return false;
+  if (instance->received_count > 0 || !find_look_buffer(instance, &buffer)) return false;
   do {
     sched_yield();
     *count = receive(instance, handle, &buffer, 1, &handle->error);
@@ -685,6 +686,8 @@ static bool look_at_words(struct handle *handle, uint64_t until) {
 }
 
 static void on_idle(uv_idle_t *idle);
+static void on_poll(uv_poll_t *poller, int status, int events);
+static void run_socket(struct handle *handle, int events, int count);
 
 /* Behind all others. */
 static void call_soon(struct handle *handle) {
@@ -727,12 +730,20 @@ static void on_idle(uv_idle_t *idle) {
   struct handle *handle = instance->soon;
   if (handle != NULL) forget_soon(handle);
   if (instance->soon == NULL) uv_idle_stop(idle);
-  if (handle != NULL) run_words(handle, LOOK);
+  if (handle == NULL) return;
+  if (handle->words.mapping != NULL) {
+    run_words(handle, LOOK);
+    return;
+  }
+  /* That nothing else is to be done now is not asked: the loop has this descriptor still to tell the kernel of. */
+  int count = WOULD_BLOCK;
+  uint64_t until = uv_hrtime() + (uint64_t)handle->look_us * 1000;
+  bool is_found = handle->is_watched_for_reading && look_at_socket(handle, until, &count);
+  run_socket(handle, is_found ? UV_READABLE : OVER, count);
 }
 
 static void on_poll(uv_poll_t *poller, int status, int events) {
   struct handle *handle = poller->data;
-  struct instance *instance = handle->instance;
   /* libuv has stopped watching because of an error, which reading or writing will name. */
   if (status < 0) {
     events = 0;
@@ -742,7 +753,18 @@ static void on_poll(uv_poll_t *poller, int status, int events) {
     run_words(handle, events);
     return;
   }
-  int count = WOULD_BLOCK;
+  /* What was to be looked for may be here. */
+  forget_soon(handle);
+  run_socket(handle, events, WOULD_BLOCK);
+}
+
+/*
+ * Calls the owner of a socket, and looks for more for as long as it says.
+ *
+ * @param count of what has been read for it already, or WOULD_BLOCK
+ */
+static void run_socket(struct handle *handle, int events, int count) {
+  struct instance *instance = handle->instance;
   uint64_t now = uv_hrtime();
   uint64_t end = now + MAX_RUN_NS;
   for (int turn = 0; turn < MAX_READS; turn++) {
@@ -754,7 +776,8 @@ static void on_poll(uv_poll_t *poller, int status, int events) {
     if (next == AT_ONCE) continue;
     now = handle->idle_since = uv_hrtime();
     /* Timers and all others have their turn now and then, however much there is to find. */
-    if (now >= end || !look_at_socket(handle, now + (uint64_t)next * 1000, &count)) return;
+    if (now >= end || uv_backend_timeout(handle->poll.loop) == 0) return;
+    if (!look_at_socket(handle, now + (uint64_t)next * 1000, &count)) return;
     turn = 0;
     now = uv_hrtime();
   }
@@ -832,15 +855,18 @@ static napi_value look_at(napi_env env, napi_callback_info info) {
 static napi_value look_soon(napi_env env, napi_callback_info info) {
   napi_value args[MAX_ARGS];
   struct instance *instance;
+  int us;
   if (!read_arguments(env, info, args, &instance)) return NULL;
   struct handle *handle = read_handle(env, instance, args[0], "lookSoon");
-  if (handle == NULL) return NULL;
+  if (handle == NULL || !read_int(env, args[1], &us)) return NULL;
   if (instance->on_ready == NULL || !handle->has_poll) return throw_argument(env, "watch comes first");
   if (!instance->has_idle) {
     uv_idle_init(handle->poll.loop, &instance->idle);
     instance->idle.data = instance;
     instance->has_idle = true;
   }
+  handle->look_us = us < 0 ? 0 : us;
+  handle->idle_since = uv_hrtime();
   call_soon(handle);
   return NULL;
 }

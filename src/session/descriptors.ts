@@ -1,4 +1,5 @@
 import { violation } from "../wire/decode.js";
+import type { Request, SessionHost } from "./session.js";
 
 const NONE: readonly number[] = [];
 
@@ -44,4 +45,13 @@ export class DescriptorQueue {
     this.#waiting = NONE;
     return all;
   }
+}
+
+/** Closes those of a request that did not leave, and those of a reply that nobody gets. */
+export function closeDescriptors(host: Pick<SessionHost, "closeDescriptors">, request: Request): void {
+  const { descriptors, replyDescriptors } = request;
+  if (descriptors.length === 0 && replyDescriptors.length === 0) return;
+  host.closeDescriptors([...descriptors, ...replyDescriptors]);
+  request.descriptors = NONE;
+  request.replyDescriptors = NONE;
 }

@@ -72,6 +72,14 @@ export class Exchanges {
     this.#table.set(exchange.id, exchange);
   }
 
+  /** One begins that is complete, with so many bytes. */
+  addWhole(exchange: IncomingExchange, bytes: number): void {
+    this.#table.set(exchange.id, exchange);
+    this.heldBytes += bytes;
+    exchange.heldBytes = bytes;
+    this.#dispatcher.push(exchange);
+  }
+
   /** @returns `undefined` for one that is over @throws EarshotError `PROTOCOL_VIOLATION` for one that never began */
   find(id: number, what: string): IncomingExchange | undefined {
     return this.#table.find(id, this.#memory.lastId, what);

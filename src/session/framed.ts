@@ -71,8 +71,7 @@ export class FramedSession implements Session, FrameSink, ControlOwner {
   /** What to make the next session on this connection with, when there is nothing that this one must stay for. */
   get restingMemory(): FramedMemory | undefined {
     if (!this.#memory.isGreeted || this.#phase !== "open" || !this.isIdle || this.#isPaused) return undefined;
-    if (this.#inbound?.exchanges.isHandling === true) return undefined;
-    if (this.#streams.heldBytes > 0) return undefined;
+    if (this.#inbound?.exchanges.isHandling === true || this.#streams.heldBytes > 0) return undefined;
     const rests = this.#output.isEmpty && this.#output.isWritable && this.#decoder.isAtBoundary;
     return rests && this.#options.limits.idleTimeoutMs === 0 ? this.#memory : undefined;
   }
@@ -95,9 +94,8 @@ export class FramedSession implements Session, FrameSink, ControlOwner {
   }
 
   get isIdle(): boolean {
-    const hasExchanges = (this.#inbound ?? this.#outbound)?.isIdle === false;
     // A LANE that has not left may hold descriptors.
-    if (hasExchanges || this.#writer.hasLanes) return false;
+    if ((this.#inbound ?? this.#outbound)?.isIdle === false || this.#writer.hasLanes) return false;
     return this.#descriptors.isEmpty && (this.#control.pings?.isEmpty ?? true);
   }
 
@@ -220,6 +218,13 @@ export class FramedSession implements Session, FrameSink, ControlOwner {
       if (overdue === "idle") this.close("CONNECTION_CLOSED", "the connection was idle for too long");
       else if (overdue !== undefined) throw timedOut(overdue, this.#options.limits);
     });
+  }
+
+  onWhole(frame: FrameDecoder, bytes: Buffer, start: number, end: number): boolean {
+    const { isGreeted, isSystemOnly, loans } = this.#memory;
+    if (!isGreeted || isSystemOnly || this.#phase === "closing" || loans?.borrowing.announced !== undefined)
+      return false;
+    return (this.#inbound ?? this.#outbound)?.takeWhole(frame, bytes, start, end) === true;
   }
 
   onHeader(frame: FrameDecoder): void {

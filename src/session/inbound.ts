@@ -84,6 +84,21 @@ export class Inbound implements OutputOwner<Exchange> {
     this.exchanges.add(this.#current);
   }
 
+  /** Most messages come so, and take no more than this. @returns false if it is to be taken bit by bit */
+  takeWhole(frame: FrameDecoder, bytes: Buffer, start: number, end: number): boolean {
+    const id = frame.exchange;
+    // What breaks the rules is found by the other way.
+    if (frame.type !== FrameType.OPEN || !frame.isBare || id <= this.#memory.lastId || id % 2 === 0) return false;
+    const message = this.#reader.takeWhole(bytes, start, end);
+    if (message === undefined) return false;
+    this.#memory.lastId = id;
+    const exchange = new IncomingExchange(id);
+    exchange.isStreamed = this.#limits.takesStreams;
+    exchange.message = message;
+    this.exchanges.addWhole(exchange, end - start);
+    return true;
+  }
+
   onData(frame: FrameDecoder): void {
     // The rest of a message that was refused or given up is on its way still.
     const exchange = this.find(frame.exchange, "data for");

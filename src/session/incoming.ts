@@ -107,6 +107,13 @@ export class BodyReader {
     this.#isWholeInFrame = isFirst && (flags & Flag.END) !== 0;
   }
 
+  /** A message that has come whole, in one frame without fields; `undefined` for one that may be too large. */
+  takeWhole(bytes: Buffer, start: number, end: number): Message | undefined {
+    if (end - start > Math.min(FIRST_WINDOW_BYTES, this.#maxMessageBytes)) return undefined;
+    this.#streams.passed();
+    return this.#copyOut(bytes, start, end);
+  }
+
   /** A part of the payload of the frame that began last. */
   take(frame: FrameDecoder, incoming: Incoming, bytes: Buffer, start: number, end: number): Progress {
     let offset = start;

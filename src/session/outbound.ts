@@ -4,7 +4,7 @@ import type { Failure } from "../wire/failure.js";
 import { FIRST_WINDOW_BYTES, FrameType } from "../wire/frame.js";
 import type { ControlWriter } from "./control-writer.js";
 import { Deadlines } from "./deadlines.js";
-import type { DescriptorQueue } from "./descriptors.js";
+import { closeDescriptors, type DescriptorQueue } from "./descriptors.js";
 import type { ExchangeParts, FramedMemory } from "./framed-options.js";
 import { IdTable } from "./id-table.js";
 import type { BodyReader } from "./incoming.js";
@@ -144,6 +144,18 @@ export class Outbound implements OutputOwner<Request> {
     if (wasSent) this.#writer.sendReset(id, code, parting?.text, parting?.remoteCode);
   }
 
+  /** As `Inbound.takeWhole`, of an answer. */
+  takeWhole(frame: FrameDecoder, bytes: Buffer, start: number, end: number): boolean {
+    const request = frame.type === FrameType.DATA && frame.isBare ? this.#pending.get(frame.exchange) : undefined;
+    if (request === undefined || request.isReplyBegun || request.incoming !== undefined) return false;
+    const message = this.#reader.takeWhole(bytes, start, end);
+    if (message === undefined) return false;
+    request.isReplyBegun = true;
+    this.#endReply(request);
+    request.onReply(message, NONE);
+    return true;
+  }
+
   onData(frame: FrameDecoder, descriptors: DescriptorQueue): void {
     const request = this.find(frame.exchange, "an answer to");
     this.#current = request;
@@ -241,7 +253,7 @@ export class Outbound implements OutputOwner<Request> {
   readonly #refuse = (request: Request, { code, fact }: Excess): void => {
     request.state = "settled";
     this.#deadlines?.delete(request);
-    this.#closeDescriptors(request);
+    closeDescriptors(this.#host, request);
     request.outgoing?.discard();
     request.letGo();
     request.onFailure(code, `the message ${fact}`, "unsent");
@@ -259,21 +271,12 @@ export class Outbound implements OutputOwner<Request> {
     request.onFailure(code, fact, delivery, details);
   }
 
-  /** Those that did not leave, and those of a reply that nobody gets. */
-  #closeDescriptors(request: Request): void {
-    const { descriptors, replyDescriptors } = request;
-    if (descriptors.length === 0 && replyDescriptors.length === 0) return;
-    this.#host.closeDescriptors([...descriptors, ...replyDescriptors]);
-    request.descriptors = NONE;
-    request.replyDescriptors = NONE;
-  }
-
   /** Frees everything that a request holds, whatever its state. */
   #release(request: Request): void {
     const { state } = request;
     request.state = "settled";
     if (request.isSystem && state !== "settled") this.#system--;
-    this.#closeDescriptors(request);
+    closeDescriptors(this.#host, request);
     // The rest of a reply that is half there concerns nobody.
     if (this.#current === request) this.#current = undefined;
     this.#deadlines?.delete(request);

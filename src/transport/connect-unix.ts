@@ -18,5 +18,5 @@ export function connectUnix(poller: Poller, target: SocketTarget, spinUs: number
     native.close(fd);
     throw error;
   }
-  return new UnixTransport(poller, fd, spinUs);
+  return new UnixTransport(poller, fd, spinUs, true);
 }

@@ -1,4 +1,5 @@
 import { loadNative, type Native, type NativeMissing } from "../native/binding.js";
+import { FirstLook } from "./first-look.js";
 import { SpinBudget } from "./spin.js";
 
 /**
@@ -27,6 +28,7 @@ export class Poller {
   /** Small messages of all sockets are read to here: what is read is handed over before the next read. */
   readonly buffer = Buffer.allocUnsafeSlow(READ_BYTES);
   readonly spinBudget = new SpinBudget();
+  readonly firstLook: FirstLook;
   #view = this.buffer;
   #askedForProcessors = 0;
   #isAlone = false;
@@ -35,6 +37,7 @@ export class Poller {
 
   constructor(native: Native) {
     this.native = native;
+    this.firstLook = new FirstLook(native, this.spinBudget, () => performance.now());
     const tell = (fd: number, events: number, idleUs: number, count: number) =>
       this.#owners[fd]?.onReady(events, idleUs, count) ?? 0;
     native.onReady(tell, this.buffer);

@@ -240,7 +240,7 @@ export class SharedTransport implements Transport, TransportEvents, Pollable, Ru
   }
 
   #lookSoon(): void {
-    if (this.#isReading) this.#poller.native.lookSoon(this.#bell.fd);
+    if (this.#isReading) this.#poller.native.lookSoon(this.#bell.fd, 0);
   }
 
   /** Hands over what there is, up to a piece; returns true when there is more. */

@@ -1,7 +1,8 @@
 import { type EarshotError, systemFact } from "../errors.js";
-import { AT_ONCE, DISCONNECT, READABLE, WOULD_BLOCK, WRITABLE } from "../native/binding.js";
+import { AT_ONCE, DISCONNECT, OVER, READABLE, WOULD_BLOCK, WRITABLE } from "../native/binding.js";
 import { type Credentials, credentialsOf, uidOf } from "./credentials.js";
 import { type Pollable, type Poller, READ_BYTES } from "./poller.js";
+import { skip } from "./skip.js";
 import { Spin } from "./spin.js";
 import type { Transport, TransportEvents } from "./transport.js";
 
@@ -36,6 +37,7 @@ export class UnixTransport implements Transport, Pollable {
    * the thread goes through its event loop, which is better than fewer at once.
    */
   #smallBytes = 0;
+  #speaksFirst: boolean;
   #hasEnded = false;
   #isPaused = false;
   /** Whoever reads by another way: then nothing is read here unless it asks. */
@@ -47,12 +49,14 @@ export class UnixTransport implements Transport, Pollable {
   /**
    * @param fd connected; from now on this object's to close
    * @param spinUs how long to look for an answer before the thread sleeps; see `Spin`
+   * @param speaksFirst whether this side does; see `FirstLook`
    */
-  constructor(poller: Poller, fd: number, spinUs: number) {
+  constructor(poller: Poller, fd: number, spinUs: number, speaksFirst = false) {
     this.#poller = poller;
     this.#fd = fd;
     this.spinUs = spinUs;
     this.#spin = new Spin(poller.spinBudget, spinUs, now);
+    this.#speaksFirst = speaksFirst;
   }
 
   get isPaused(): boolean {
@@ -128,6 +132,7 @@ export class UnixTransport implements Transport, Pollable {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#poller.firstLook.end(this, true);
     this.#waiting = NOTHING;
     this.closeDescriptors(this.#waitingDescriptors);
     this.#poller.close(this.#fd);
@@ -135,6 +140,8 @@ export class UnixTransport implements Transport, Pollable {
   }
 
   onReady(events: number, idleUs: number, count: number): number {
+    this.#poller.firstLook.end(this, events !== OVER);
+    if (events === OVER) return 0;
     // After an error nothing is watched any more; a read or a write tells which it was.
     if (events === 0) this.#watched = 0;
     if (events !== READABLE) this.#onOther(events);
@@ -232,6 +239,8 @@ export class UnixTransport implements Transport, Pollable {
       return true;
     }
     if (count > 0) this.closeDescriptors(descriptors);
+    if (this.#speaksFirst) this.#poller.firstLook.begin(this, this.#fd, this.spinUs);
+    this.#speaksFirst = false;
     if (count === total) return true;
     if (total >= LARGE_BYTES && !this.#hasLargeBuffer) {
       this.#hasLargeBuffer = true;
@@ -287,14 +296,4 @@ const now = () => performance.now();
 
 function tellClosed(transport: UnixTransport): void {
   transport.tellClosed();
-}
-
-/** What is left of the chunks after so many bytes. */
-function skip(chunks: readonly Uint8Array[], bytes: number): readonly Uint8Array[] {
-  let left = bytes;
-  for (const [index, chunk] of chunks.entries()) {
-    if (left < chunk.length) return [chunk.subarray(left), ...chunks.slice(index + 1)];
-    left -= chunk.length;
-  }
-  return NOTHING;
 }

@@ -2,6 +2,7 @@ import { EarshotError } from "../errors.js";
 import {
   DESCRIPTORS_OFFSET,
   FIRST_OPTIONAL_TYPE,
+  Flag,
   FrameType,
   HEADER_BYTES,
   KNOWN_FLAGS,
@@ -12,6 +13,12 @@ import {
 
 /** Who takes what a decoder finds; the decoder's fields say which frame it is. */
 export interface FrameSink {
+  /**
+   * A frame has come that is all there, `bytes[start..end)` being its payload, borrowed.
+   *
+   * @returns false to be told of it bit by bit, as of others
+   */
+  onWhole(frame: FrameDecoder, bytes: Buffer, start: number, end: number): boolean;
   /** A header has come and is within the rules. */
   onHeader(frame: FrameDecoder): void;
   /**
@@ -70,6 +77,11 @@ export class FrameDecoder {
     this.#sink = sink;
   }
 
+  /** Whether it is all of a message, and says nothing else of it. */
+  get isBare(): boolean {
+    return this.flags === Flag.END && this.descriptors === 0;
+  }
+
   /** True between frames: an end of input here cuts nothing off. */
   get isAtBoundary(): boolean {
     return !this.#isInPayload && this.#partialBytes === 0;
@@ -87,6 +99,11 @@ export class FrameDecoder {
         const after = this.#takeHeader(bytes, offset);
         if (after < 0) return;
         offset = after;
+        const whole = after + this.length;
+        if (whole <= bytes.length && sink.onWhole(this, bytes, after, whole)) {
+          offset = whole;
+          continue;
+        }
         this.#isInPayload = true;
         sink.onHeader(this);
         if (this.length > 0) continue;

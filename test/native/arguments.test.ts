@@ -16,7 +16,7 @@ const OURS: Readonly<Record<string, [args: readonly unknown[], syscall: string]>
   read: [[Buffer.alloc(1)], "recvmsg"],
   write: [[[Buffer.alloc(1)]], "sendmsg"],
   lookAt: [[new Int32Array(2), 0, 1], "lookAt"],
-  lookSoon: [[], "lookSoon"],
+  lookSoon: [[0], "lookSoon"],
   setSendBuffer: [[1], "setsockopt"],
   shutdown: [[], "shutdown"],
   refuse: [[], "shutdown"],

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Native, READABLE, WOULD_BLOCK } from "../../src/native/binding.js";
+import { type Native, OVER, READABLE, WOULD_BLOCK } from "../../src/native/binding.js";
 import { until } from "../support/children.js";
 import { temporaryDirectory } from "../support/temp.js";
 import { requireTool } from "../support/tools.js";
@@ -59,6 +59,49 @@ testNative("looking ends when the event loop has anything else to do", async (t,
   await until(() => seen.length === 3, "what else there is");
   assert.deepEqual(seen, [pairs[0].near, pairs[1].near, -1]);
 });
+
+testNative("who asks for it is told what comes soon, and that nothing has come", async (t, native) => {
+  const { near, far } = connected(t, native);
+  const seen: [events: number, text: string][] = [];
+  onReady(native, (_, events, __, count) => {
+    seen.push([events, buffer.toString("utf8", 0, Math.max(count, 0))]);
+    return 0;
+  });
+  native.watch(near, READABLE);
+  native.lookSoon(near, 200);
+  await until(() => seen.length === 1, "the end of a look");
+  native.lookSoon(near, 60_000_000);
+  native.write(far, Buffer.from("answer"));
+  await until(() => seen.length === 2, "what was looked for");
+  assert.deepEqual(seen, [
+    [OVER, ""],
+    [READABLE, "answer"],
+  ]);
+});
+
+testNative(
+  "a look that has had no turn yet ends with its socket, and need not be made for what is here",
+  async (t, native) => {
+    const { near, far } = connected(t, native);
+    const seen: number[] = [];
+    onReady(native, (fd, events, _, count) => {
+      if (count === WOULD_BLOCK && events === READABLE) native.read(fd, buffer);
+      seen.push(events);
+      return 0;
+    });
+    native.watch(near, READABLE);
+    // Of one who reads nothing, only that it has not been looked for.
+    native.watch(near, 0);
+    native.write(far, Buffer.from("unread"));
+    native.lookSoon(near, 60_000_000);
+    await until(() => seen.length === 1, "the end of a look");
+    native.lookSoon(near, 60_000_000);
+    native.close(near);
+    await new Promise((resolve) => setImmediate(resolve));
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(seen, [OVER]);
+  },
+);
 
 testNative("timers have their turn, however much is found", async (t, native) => {
   const { near, far } = connected(t, native);

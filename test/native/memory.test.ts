@@ -120,7 +120,7 @@ testNative("wrong arguments are refused, and leave nothing", (_, native) => {
     () => native.lookAt(fd, new Int32Array(8), 0, 1),
     () => native.lookAt(fd, new Int32Array(8), 0, 8),
     () => native.lookAt(9_999, new Int32Array(8), 0, 1),
-    () => native.lookSoon(fd),
+    () => native.lookSoon(fd, 0),
     () => native.socketPair(77),
   ])
     assert.notDeepEqual(failure(call), {}, String(call));
@@ -219,12 +219,12 @@ testNative("who looks at words is called when they differ, and told when nobody 
     own.watch(near, { onReady }, READABLE);
   });
   own.native.lookAt(near, words, 0, 1);
-  own.native.lookSoon(near);
+  own.native.lookSoon(near, 0);
   await done;
   assert.deepEqual(seen, [LOOK, OVER, LOOK]);
   own.native.unmap(words.buffer as ArrayBuffer);
   // What is unmapped is not looked at.
-  own.native.lookSoon(near);
+  own.native.lookSoon(near, 0);
   await new Promise((resolve) => setImmediate(resolve));
 });
 

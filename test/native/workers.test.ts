@@ -31,7 +31,7 @@ native.duplicate(listening);
 const memory = native.makeMemory(65536);
 const words = new Int32Array(native.map(memory, 65536, 100), 0, 16);
 native.lookAt(far, words, 0, 1);
-native.lookSoon(far);
+native.lookSoon(far, 0);
 native.socketPair(5);
 `;
 

@@ -8,6 +8,7 @@ export function collect(pieces: readonly Uint8Array[]): Decoded {
   const frames: Frame[] = [];
   let parts: Buffer[] = [];
   const decoder = new FrameDecoder({
+    onWhole: () => false,
     onHeader() {
       parts = [];
     },

@@ -209,7 +209,7 @@ test("a payload at its limit is taken, one byte more is not", () => {
 });
 
 test("a violation is an EarshotError that says what was wrong", () => {
-  const decoder = new FrameDecoder({ onHeader() {}, onPayload() {} });
+  const decoder = new FrameDecoder({ onWhole: () => false, onHeader() {}, onPayload() {} });
   const header = Buffer.alloc(16, 14);
   assert.throws(() => decoder.push(header), {
     name: "EarshotError",
