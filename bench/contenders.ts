@@ -1,4 +1,5 @@
 import type { Client, DialOptions, ListenOptions, Message } from "earshot";
+import type { Care } from "./baseline.js";
 
 /** A client as the workloads use it. */
 export interface Dialed {
@@ -44,18 +45,14 @@ function peer(name: string): Contender {
 
 /** In the order of tables; ratios are to the first. */
 export const CONTENDERS: Readonly<Record<string, Contender>> = {
-  "hand-written over net": {
-    async load() {
-      const { dialBaseline, serveBaseline } = await import("./baseline.js");
-      const answer: Answer = (await fromPeers("answer")).answer;
-      return {
-        settings:
-          "hand-written framing over `node:net`: a length and a number before each message, one write for all of a turn; see bench/baseline.ts",
-        serve: (path) => serveBaseline(path, answer),
-        dial: dialBaseline,
-      };
-    },
-  },
+  "hand-written over net": handWritten(
+    "usual",
+    "framing over `node:net`: a length and a number before each message, and a write for each; see bench/baseline.ts",
+  ),
+  "hand-written, tuned": handWritten(
+    "tuned",
+    "the same with one write for all of a turn, and no copy of large messages",
+  ),
   earshot: earshot("all options as by default"),
   "earshot, sockets alone": earshot('`lane: "socket"`: no shared memory', { lane: "socket" }),
   "earshot, node:net": earshot('`transport: "net"`, as without the addon', { transport: "net" }),
@@ -80,6 +77,20 @@ export const CONTENDERS: Readonly<Record<string, Contender>> = {
   "child process": peer("child-process"),
   "worker thread": peer("worker"),
 };
+
+function handWritten(care: Care, settings: string): Contender {
+  return {
+    async load() {
+      const { dialBaseline, serveBaseline } = await import("./baseline.js");
+      const answer: Answer = (await fromPeers("answer")).answer;
+      return {
+        settings,
+        serve: (path) => serveBaseline(path, care, answer),
+        dial: (path) => dialBaseline(path, care),
+      };
+    },
+  };
+}
 
 interface Settings {
   readonly transport?: "native" | "net";

@@ -63,8 +63,8 @@ export class Message implements Disposable {
   /** The bytes as they came; no copy, the same view each time. */
   get bytes(): Uint8Array {
     if (this.#source === undefined || this.#bytes === undefined) {
-      const { buffer, byteOffset } = this.#read();
-      this.#bytes = new Uint8Array(buffer, byteOffset + this.#start, this.byteLength);
+      const { memory, offset } = memoryOf(this.#read());
+      this.#bytes = new Uint8Array(memory, offset + this.#start, this.byteLength);
     }
     return this.#bytes;
   }
@@ -99,6 +99,19 @@ export class Message implements Disposable {
     const fact = `${over}, and it was only lent (body: "borrowed"); copy() keeps the bytes`;
     throw new EarshotError("INVALID_ARGUMENT", `Cannot read the message: ${fact}`, { op: "receive" });
   }
+}
+
+/** Larger ones are not kept in mind: they would be kept in memory. */
+const SMALL_BYTES = 16_384;
+
+/** Where the bytes of the last small buffer are: many messages share one, and to ask it is a call that leaves JavaScript. */
+let last: { readonly source: Buffer; readonly memory: ArrayBufferLike; readonly offset: number } | undefined;
+
+function memoryOf(source: Buffer): { readonly memory: ArrayBufferLike; readonly offset: number } {
+  if (last?.source === source) return last;
+  const found = { source, memory: source.buffer, offset: source.byteOffset };
+  if (source.length <= SMALL_BYTES) last = found;
+  return found;
 }
 
 /** @internal One that is read where the other side wrote it, until it is disposed of. */
