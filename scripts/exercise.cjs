@@ -66,7 +66,7 @@ function share({ near }) {
   const words = new Int32Array(kept, 0, 64);
   native.lookAt(near, words, 0, 32);
   native.watch(near, 1);
-  native.lookSoon(near);
+  native.lookSoon(near, 0);
   native.unmap(native.map(memory, 65_536, 0));
   native.detach(native.view(kept, 100));
   // One that outlives what it is a view of, and one that is forgotten.
@@ -103,6 +103,13 @@ for (const pair of pairs) {
   ask(pair);
   native.watch(pair.near, 3);
 }
+// One in which something is looked for and found, and one in vain.
+for (const pair of ["c", "d"].map(connect)) {
+  native.watch(pair.near, 1);
+  native.lookSoon(pair.near, 100);
+  pairs.push(pair);
+}
+native.write(pairs[2].far, Buffer.from("answer"));
 misuse();
 native.unmap(share(pairs[0]));
 share(pairs[1]);
