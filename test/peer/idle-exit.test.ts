@@ -80,8 +80,12 @@ test("who comes while it leaves keeps it, for as long as it likes", async (t) =>
   t.mock.timers.reset();
   await spell(t, 200);
   assert.equal(await outcome(client.send("late")), "reply late");
-  assert.equal(await outcome((await connect(t, server)).send("later")), "reply later");
+  const other = await connect(t, server);
+  assert.equal(await outcome(other.send("later")), "reply later");
   await client.close();
+  await other.close();
+  // Before the next test takes the timers by which it leaves.
+  await server.closed;
 });
 
 test("when another has the address by then, who came is served all the same", async (t) => {

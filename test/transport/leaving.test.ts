@@ -40,6 +40,10 @@ async function listening(t: TestContext, kind: TransportKind) {
 }
 
 for (const kind of ["native", "net"] as const) {
+  if (kind === "native" && !hasNative) {
+    test("native listeners", (t) => void requires(t, false, "there is no addon"));
+    continue;
+  }
   test(`${kind}: without callers it leaves, and nothing of it stays`, async (t) => {
     const { directory, listener, dial, errors } = await listening(t, kind);
     const leaving = listener.leaveIfUnused();

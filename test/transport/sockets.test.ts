@@ -1,9 +1,11 @@
 import { join } from "node:path";
-import type { TestContext } from "node:test";
+import { type TestContext, test } from "node:test";
 import { chooseSockets, type TransportKind } from "../../src/transport/kind.js";
 import { resolvePath } from "../../src/transport/resolve.js";
 import type { Transport } from "../../src/transport/transport.js";
 import { temporaryDirectory } from "../support/temp.js";
+import { require } from "../support/tools.js";
+import { hasNative } from "./rings.js";
 import { testTransport } from "./suite.js";
 
 /** A connection through a socket in the file system: the caller's end, and the one that was accepted. */
@@ -31,6 +33,10 @@ for (const [dialing, listening] of [
   ["net", "native"],
   ["native", "net"],
 ] as const) {
+  if ((dialing === "native" || listening === "native") && !hasNative) {
+    test(`${dialing} and ${listening} sockets`, (t) => void require(t, false, "there is no addon"));
+    continue;
+  }
   testTransport(`${dialing}, dialed from ${listening},`, async (t) => {
     const { dialed, accepted } = await connect(t, dialing, listening);
     return [dialed, accepted];
