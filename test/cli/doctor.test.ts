@@ -45,6 +45,8 @@ function findings(text: string): string[] {
 }
 
 test("of a server that answers it tells who it is, and ends with 0", LIMIT, async (t) => {
+  // Without the addon it says that, too.
+  if (requireNative(t) === undefined) return;
   const path = join(temporaryDirectory(t), "s");
   await serve(t, path, { app: { name: "notes\x1b[2J", version: "1.2.3" }, mode: 0o660 });
   const before = readdirSync(join(path, ".."));
@@ -82,6 +84,7 @@ test("the server is found over node:net, too", LIMIT, async (t) => {
 });
 
 test("where nothing is, it ends with 3 and says so, whether or not there is a directory", LIMIT, async (t) => {
+  if (requireNative(t) === undefined) return;
   const directory = temporaryDirectory(t);
   const nobody = "! nobody listens there; start the server, or check its address";
   for (const name of ["s", "none/s"]) {
@@ -180,6 +183,7 @@ test(
   "a directory in which others may replace the socket stands in a server's way, and ends with 4",
   LIMIT,
   async (t) => {
+    if (requireNative(t) === undefined) return;
     const directory = temporaryDirectory(t);
     const path = join(directory, "s");
     await serve(t, path);
@@ -209,6 +213,7 @@ test("what killed servers have left beside the path is named", LIMIT, async (t) 
 });
 
 test("a server of the plain wire is told as such, and with --wire plain gets nothing at all", LIMIT, async (t) => {
+  if (requireNative(t) === undefined) return;
   const path = join(temporaryDirectory(t), "s");
   const lengths: number[] = [];
   const server = await listen(path, (message) => void lengths.push(message.byteLength), { wire: "plain" });
@@ -237,6 +242,7 @@ test("another kind of program is told as such", LIMIT, async (t) => {
 });
 
 test("a server that does not answer is told as such, and ends with 6", LIMIT, async (t) => {
+  if (requireNative(t) === undefined) return;
   const path = join(temporaryDirectory(t), "s");
   await start(
     t,

@@ -181,6 +181,7 @@ for (const transport of ["native", "net"] as const) {
 
   test(`${transport}: systemd's own tool starts a server that way`, LIMIT, async (t) => {
     if (!requireTool(t, "systemd-socket-activate")) return;
+    if (transport === "native" && requireNative(t) === undefined) return;
     const path = join(temporaryDirectory(t), "s");
     const command = [process.execPath, EARSHOT, "listen", "systemd:main", "--echo"];
     const args = ["-E", `EARSHOT_TRANSPORT=${transport}`, "--fdname=main", "-l", path, ...command];
