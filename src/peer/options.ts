@@ -60,7 +60,8 @@ export const DIAL_DEFAULTS = {
  * How a connection waits for the next message. Being woken by the kernel costs both sides tens of microseconds, most of a short
  * round trip. `"auto"` looks for it for up to 50 µs before the thread goes to sleep, as long as messages do come so soon; it
  * lets other processes run meanwhile, ends at once when the event loop has anything else to do, and looks in vain for at
- * most a tenth of the time. `"off"` sleeps at once, `{ maxUs }` looks so long, 1,000 at most.
+ * most a tenth of the time. The first answer of a server that was dialed may take four times as long, as it has to let the client
+ * in. `"off"` sleeps at once, `{ maxUs }` looks so long, 1,000 at most.
  */
 export type Spin = "auto" | "off" | SpinLimit;
 
