@@ -239,7 +239,8 @@ export class UnixTransport implements Transport, Pollable {
       return true;
     }
     if (count > 0) this.closeDescriptors(descriptors);
-    if (this.#speaksFirst) this.#poller.firstLook.begin(this, this.#fd, this.spinUs);
+    // Of one that is not read nothing is looked for.
+    if (this.#speaksFirst && this.#watched !== 0) this.#poller.firstLook.begin(this, this.#fd, this.spinUs);
     this.#speaksFirst = false;
     if (count === total) return true;
     if (total >= LARGE_BYTES && !this.#hasLargeBuffer) {
