@@ -101,6 +101,8 @@ export class FrameDecoder {
         offset = after;
         const whole = after + this.length;
         if (whole <= bytes.length && sink.onWhole(this, bytes, after, whole)) {
+          // Whoever asks where the rest of a payload belongs must not be told of this one.
+          this.remaining = 0;
           offset = whole;
           continue;
         }

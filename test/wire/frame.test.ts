@@ -218,3 +218,18 @@ test("a violation is an EarshotError that says what was wrong", () => {
     op: "receive",
   });
 });
+
+test("nothing remains of a frame that was taken whole", () => {
+  const taken: string[] = [];
+  const decoder = new FrameDecoder({
+    onWhole(_, bytes, start, end) {
+      taken.push(bytes.toString("utf8", start, end));
+      return true;
+    },
+    onHeader: () => assert.fail("it was taken"),
+    onPayload: () => assert.fail("it was taken"),
+  });
+  const whole = encodeControl(frame.FrameType.OPEN, 1, Buffer.from("whole"));
+  decoder.push(Buffer.concat([whole, whole]));
+  assert.deepEqual([taken, decoder.remaining, decoder.isAtBoundary], [["whole", "whole"], 0, true]);
+});
