@@ -46,6 +46,7 @@ function ask({ listening, near, far }) {
   for (const fd of [listening, near, far]) native.socketName(fd);
   native.socketOption(near, 3);
   native.peerCredentials(far);
+  native.isSameUser(far);
   native.peerGroups(far);
   native.isReadable(native.peerPidfd(far));
   native.isHungUp(far);

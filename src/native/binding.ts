@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** Of `earshot.c`: one that was built from another does other things than are declared here. To be raised with these. */
-const ADDON_VERSION = 4;
+const ADDON_VERSION = 5;
 /** `read`, `write`, `accept` and `lock` answer with this, or `false`, where they would have to wait. */
 export const WOULD_BLOCK = -1;
 /** What the callback of `onReady` returns to be called again at once. */
@@ -99,6 +99,8 @@ export interface Native {
   socketName(fd: number): Buffer;
   /** Who connected, or who listened: pid, uid and gid at that time. SO_PEERCRED, unix(7). */
   peerCredentials(fd: number): [pid: number, uid: number, gid: number];
+  /** Whether that was a process of this one's effective user. */
+  isSameUser(fd: number): boolean;
   /** Their supplementary groups. SO_PEERGROUPS, Linux 4.13. */
   peerGroups(fd: number): number[];
   /** A descriptor of that very process, whatever becomes of its number. SO_PEERPIDFD, Linux 6.5. */

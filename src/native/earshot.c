@@ -71,7 +71,7 @@
 #define ALLOCATED_AT_ONCE 1048576
 /* `binding.ts` takes no other: to be raised there, too, with whatever it declares. */
 #ifndef ADDON_VERSION
-#define ADDON_VERSION 4
+#define ADDON_VERSION 5
 #endif
 
 struct mapping;
@@ -991,6 +991,20 @@ static napi_value peer_credentials(napi_env env, napi_callback_info info) {
   return list;
 }
 
+/* Whether the process that connected, or that listened, ran as this one's user. */
+static napi_value is_same_user(napi_env env, napi_callback_info info) {
+  napi_value args[MAX_ARGS];
+  struct instance *instance;
+  int descriptor;
+  struct ucred credentials;
+  socklen_t length = sizeof credentials;
+  if (!read_arguments(env, info, args, &instance) || !read_int(env, args[0], &descriptor)) return NULL;
+  if (getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &credentials, &length) < 0) {
+    return throw_system(env, "getsockopt", errno);
+  }
+  return from_bool(env, credentials.uid == geteuid());
+}
+
 static napi_value peer_groups(napi_env env, napi_callback_info info) {
   napi_value args[MAX_ARGS], list = NULL, item;
   struct instance *instance;
@@ -1286,6 +1300,7 @@ NAPI_MODULE_INIT() {
       FUNCTION("socketOption", socket_option),
       FUNCTION("socketName", socket_name),
       FUNCTION("peerCredentials", peer_credentials),
+      FUNCTION("isSameUser", is_same_user),
       FUNCTION("peerGroups", peer_groups),
       FUNCTION("peerPidfd", peer_pidfd),
       FUNCTION("socketPair", make_socket_pair),

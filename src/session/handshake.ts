@@ -51,6 +51,9 @@ function mismatch(fact: string): EarshotError {
 /** What was read last: a server's callers mostly say the same, and so does a server that is dialed again and again. */
 let last: { readonly payload: Buffer; readonly hello: Hello } | undefined;
 
+/** What was said last: who dials again and again mostly says the same. */
+let said: { readonly text: string; readonly greeting: Buffer } | undefined;
+
 /** The greetings of a server's or client's connections. */
 export class Greetings {
   readonly #hello: Hello;
@@ -62,7 +65,11 @@ export class Greetings {
 
   /** The preface and HELLO of this side. */
   get own(): Buffer {
-    this.#own ??= encodeGreeting(this.#hello);
+    if (this.#own === undefined) {
+      const text = JSON.stringify(this.#hello);
+      if (said?.text !== text) said = { text, greeting: encodeGreeting(text) };
+      this.#own = said.greeting;
+    }
     return this.#own;
   }
 

@@ -31,13 +31,12 @@ export function credentialsOf(native: Native, fd: number): Credentials | undefin
   }
 }
 
-/** Its user alone, as `credentialsOf`. */
-export function uidOf(native: Native, fd: number): number | undefined {
+/** Whether it is a process of this one's user, for much less than `credentialsOf`. */
+export function isSameUser(native: Native, fd: number): boolean {
   try {
-    const [, uid] = native.peerCredentials(fd);
-    return uid === NO_USER ? undefined : uid;
+    return native.isSameUser(fd);
   } catch {
-    return undefined;
+    return false;
   }
 }
 

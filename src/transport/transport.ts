@@ -35,8 +35,8 @@ export interface Transport {
   readonly isInMicrotasks?: boolean;
   /** Who is at the other end; `undefined` where that cannot be known. Asks the kernel each time. */
   readonly credentials: Credentials | undefined;
-  /** Their `uid`, for one system call. */
-  readonly uid?: number | undefined;
+  /** Whether that is a process of this one's user. Asks the kernel each time. */
+  readonly isSameUser?: boolean;
 }
 
 export interface TransportEvents {

@@ -1,6 +1,6 @@
 import { type EarshotError, systemFact } from "../errors.js";
 import { AT_ONCE, DISCONNECT, OVER, READABLE, WOULD_BLOCK, WRITABLE } from "../native/binding.js";
-import { type Credentials, credentialsOf, uidOf } from "./credentials.js";
+import { type Credentials, credentialsOf, isSameUser } from "./credentials.js";
 import { type Pollable, type Poller, READ_BYTES } from "./poller.js";
 import { skip } from "./skip.js";
 import { Spin } from "./spin.js";
@@ -71,8 +71,8 @@ export class UnixTransport implements Transport, Pollable {
     return this.#isClosed ? undefined : credentialsOf(this.#poller.native, this.#fd);
   }
 
-  get uid(): number | undefined {
-    return this.#isClosed ? undefined : uidOf(this.#poller.native, this.#fd);
+  get isSameUser(): boolean {
+    return !this.#isClosed && isSameUser(this.#poller.native, this.#fd);
   }
 
   /** May be called again: from then on these are told. */

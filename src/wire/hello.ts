@@ -50,9 +50,9 @@ export const MAX_APP_TEXT = 256;
 const MAX_FEATURES = 64;
 const MAX_CODECS = 16;
 
-/** The preface and the HELLO frame: the first bytes of a direction. */
-export function encodeGreeting(hello: Hello): Buffer {
-  const payload = Buffer.from(JSON.stringify(hello));
+/** The preface and the HELLO frame: the first bytes of a direction. @param hello in JSON */
+export function encodeGreeting(hello: string): Buffer {
+  const payload = Buffer.from(hello);
   return Buffer.concat([PREFACE, encodeControl(FrameType.HELLO, 0, payload)]);
 }
 

@@ -38,6 +38,7 @@ const ANY: Readonly<Record<string, [args: readonly unknown[], syscall: string]>>
   socketOption: [[3], "getsockopt"],
   socketName: [[], "getsockname"],
   peerCredentials: [[], "getsockopt"],
+  isSameUser: [[], "getsockopt"],
   peerGroups: [[], "getsockopt"],
   peerPidfd: [[], "getsockopt"],
 };

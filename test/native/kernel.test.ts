@@ -93,6 +93,7 @@ async function visitor(t: TestContext, native: Native, before = "") {
 testNative("the other side's process, user, group and groups are those of who connected", async (t, native) => {
   const { child, fd } = await visitor(t, native);
   assert.deepEqual(native.peerCredentials(fd), [child.pid, process.getuid?.(), process.getgid?.()]);
+  assert.equal(native.isSameUser(fd), true);
   const [, groups = ""] = /^Groups:(.*)$/m.exec(readFileSync(`/proc/${child.pid}/status`, "utf8")) ?? [];
   assert.deepEqual(native.peerGroups(fd), groups.split(/\s+/).filter(Boolean).map(Number));
   child.kill("SIGKILL");
@@ -106,6 +107,7 @@ testNative("another user's credentials are that user's, with many groups", async
     process.setgid(65533); process.setuid(4294967293)`;
   const { child, fd } = await visitor(t, native, become);
   assert.deepEqual(native.peerCredentials(fd), [child.pid, 4_294_967_293, 65_533]);
+  assert.equal(native.isSameUser(fd), false);
   assert.deepEqual(
     native.peerGroups(fd),
     Array.from({ length: 500 }, (_, index) => 1_000 + index),
@@ -121,6 +123,7 @@ testNative("a process without groups has none", async (t, native) => {
 testNative("who is nobody's peer has no credentials", (t, native) => {
   const fd = ours(t, native, native.socket(SOCK_STREAM));
   assert.deepEqual(native.peerCredentials(fd), [0, 0xffff_ffff, 0xffff_ffff]);
+  assert.equal(native.isSameUser(fd), false);
   assert.equal(failure(() => native.peerGroups(fd)).code, "ENODATA");
   assert.equal(failure(() => native.peerPidfd(fd)).syscall, "getsockopt");
 });
