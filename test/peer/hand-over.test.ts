@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { dial, EarshotError, listen } from "../../src/index.js";
 import { chooseSockets } from "../../src/transport/kind.js";
 import { Child, until } from "../support/children.js";
+import { Program } from "../support/process.js";
 import { compileFixture } from "../support/starter.js";
 import { temporaryDirectory } from "../support/temp.js";
 import { requireTool } from "../support/tools.js";
@@ -55,10 +55,10 @@ async function startVersion(t: TestContext, program: string, address: string, ve
 /** The first version, which the tool starts when the first caller comes. */
 async function activate(t: TestContext, [address, program, log]: readonly [string, string, string]) {
   const args = ["-l", address, "-E", "EARSHOT_TRANSPORT=native", process.execPath, program, "systemd:", "1", log];
-  const child = spawn("systemd-socket-activate", args, { stdio: ["ignore", "ignore", "inherit"] });
-  t.after(() => child.kill("SIGKILL"));
-  await until(() => existsSync(address), "the socket");
-  return { ended: new Promise((resolve) => child.once("exit", resolve)) };
+  const tool = new Program(t, "systemd-socket-activate", args);
+  // Its file is there before it listens.
+  await tool.says("stderr", "Listening on");
+  return tool;
 }
 
 if (IS_NATIVE) {
