@@ -972,16 +972,22 @@ static napi_value socket_name(napi_env env, napi_callback_info info) {
   return napi_create_buffer_copy(env, size, address.sun_path, NULL, &name) == napi_ok ? name : NULL;
 }
 
-static napi_value peer_credentials(napi_env env, napi_callback_info info) {
-  napi_value args[MAX_ARGS], list, item;
+/* Who connected to the socket that is the argument, or listened; false after an exception. */
+static bool read_peer(napi_env env, napi_callback_info info, struct ucred *credentials) {
+  napi_value args[MAX_ARGS];
   struct instance *instance;
   int descriptor;
+  socklen_t length = sizeof *credentials;
+  if (!read_arguments(env, info, args, &instance) || !read_int(env, args[0], &descriptor)) return false;
+  if (getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, credentials, &length) == 0) return true;
+  throw_system(env, "getsockopt", errno);
+  return false;
+}
+
+static napi_value peer_credentials(napi_env env, napi_callback_info info) {
+  napi_value list, item;
   struct ucred credentials;
-  socklen_t length = sizeof credentials;
-  if (!read_arguments(env, info, args, &instance) || !read_int(env, args[0], &descriptor)) return NULL;
-  if (getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &credentials, &length) < 0) {
-    return throw_system(env, "getsockopt", errno);
-  }
+  if (!read_peer(env, info, &credentials)) return NULL;
   uint32_t values[] = {(uint32_t)credentials.pid, credentials.uid, credentials.gid};
   if (napi_create_array_with_length(env, 3, &list) != napi_ok) return NULL;
   for (uint32_t index = 0; index < 3; index++) {
@@ -993,15 +999,8 @@ static napi_value peer_credentials(napi_env env, napi_callback_info info) {
 
 /* Whether the process that connected, or that listened, ran as this one's user. */
 static napi_value is_same_user(napi_env env, napi_callback_info info) {
-  napi_value args[MAX_ARGS];
-  struct instance *instance;
-  int descriptor;
   struct ucred credentials;
-  socklen_t length = sizeof credentials;
-  if (!read_arguments(env, info, args, &instance) || !read_int(env, args[0], &descriptor)) return NULL;
-  if (getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &credentials, &length) < 0) {
-    return throw_system(env, "getsockopt", errno);
-  }
+  if (!read_peer(env, info, &credentials)) return NULL;
   return from_bool(env, credentials.uid == geteuid());
 }
 
