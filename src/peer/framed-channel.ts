@@ -107,7 +107,7 @@ export class FramedChannel implements Channel, ConnectionOwner {
   }
 }
 
-/** Why nothing more can be sent after `close`. Without a stack, which would cost more than the rest of closing: few ask. */
+/** Why nothing more can be sent after `close`. Without a stack, which costs about what closing does: few ask. */
 export function clientClosed(): EarshotError {
   const { stackTraceLimit } = Error;
   Reflect.set(Error, "stackTraceLimit", 0);
