@@ -28,10 +28,10 @@ export function compile(compiler, output, flags) {
   const headers = findHeaders();
   if (headers === undefined) throw new Error("Node's headers are not here: `npx node-gyp install` brings them");
   const { targets } = JSON.parse(readFileSync(join(root, "binding.gyp"), "utf8"));
-  const [, { sources, defines, cflags }] = targets[0].conditions[0];
+  const [, { sources, defines, cflags, ldflags }] = targets[0].conditions[0];
   const include = [`-I${headers}`, "-DNODE_GYP_MODULE_NAME=earshot", ...defines.map((name) => `-D${name}`)];
   mkdirSync(dirname(join(root, output)), { recursive: true });
-  execFileSync(compiler, [...cflags, ...include, "-shared", "-fPIC", ...flags, ...sources, "-o", output], {
+  execFileSync(compiler, [...cflags, ...include, "-shared", "-fPIC", ...ldflags, ...flags, ...sources, "-o", output], {
     cwd: root,
     stdio: "inherit",
   });

@@ -69,15 +69,17 @@ function share({ near }) {
   native.watch(near, 1);
   native.lookSoon(near, 0);
   native.unmap(native.map(memory, 65_536, 0));
-  native.detach(native.view(kept, 100));
-  // One that outlives what it is a view of, and one that is forgotten.
-  const gone = native.map(memory, 65_536, 0);
-  const view = native.view(gone, 100);
-  native.unmap(gone);
-  native.detach(view);
-  native.view(kept, 100);
-  refuse(() => native.view(kept, 0));
-  refuse(() => native.detach(new ArrayBuffer(8)));
+  for (const kind of native.canBeUncounted ? [0, 1, 2] : [0]) {
+    native.detach(native.view(kept, 100, kind), kind);
+    // One that outlives what it is a view of, and one that is forgotten.
+    const gone = native.map(memory, 65_536, 0);
+    const view = native.view(gone, 100, kind);
+    native.unmap(gone);
+    native.detach(view, kind);
+    native.view(kept, 100, kind);
+    refuse(() => native.view(kept, 0, kind));
+  }
+  refuse(() => native.detach(Buffer.alloc(8), 0));
   native.socketPair(5);
   refuse(() => native.unmap(new ArrayBuffer(8)));
   refuse(() => native.lookAt(near, new Int32Array(8), 0, 1));

@@ -2,8 +2,8 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** Of `earshot.c`: one that was built from another does other things than are declared here. To be raised with these. */
-const ADDON_VERSION = 5;
+/** Of `earshot.c` and `view.c`: one that was built from others does other things than are declared here. To be raised with these. */
+const ADDON_VERSION = 6;
 /** `read`, `write`, `accept` and `lock` answer with this, or `false`, where they would have to wait. */
 export const WOULD_BLOCK = -1;
 /** What the callback of `onReady` returns to be called again at once. */
@@ -31,16 +31,25 @@ export const MAX_DESCRIPTORS = 253;
 export const F_SEAL_SEAL = 1;
 export const F_SEAL_SHRINK = 2;
 export const F_SEAL_GROW = 4;
+/** Views that V8 counts as memory of their own, so that it collects garbage for one of 64 MiB. */
+export const COUNTED = 0;
+/** Views that it does not count, but that anybody can detach, and move to another thread. */
+export const UNCOUNTED = 1;
+/** Views that only `detach` can. */
+export const LOCKED = 2;
+export type ViewKind = typeof COUNTED | typeof UNCOUNTED | typeof LOCKED;
 /** How many chunks one `write` looks at. */
 export const MAX_CHUNKS = 128;
 
 /**
- * What `earshot.c` can do: system calls on non-blocking Unix sockets. Whatever the kernel refuses is thrown as an error
+ * What `earshot.c` and `view.c` can do: system calls on non-blocking Unix sockets. Whatever the kernel refuses is thrown as an error
  * with `code`, `errno` and `syscall`. Descriptors that come from here (`socket`, `accept`, `duplicate`, `adopt`,
  * `peerPidfd`, `takeDescriptors`) are closed by `close`, or when the thread ends.
  */
 export interface Native {
   readonly version: number;
+  /** Whether `view` can make others than `COUNTED` ones here. */
+  readonly canBeUncounted: boolean;
   socket(type: number): number;
   /** @param address a path, or an abstract name behind a NUL */
   bind(fd: number, address: Uint8Array): void;
@@ -119,13 +128,10 @@ export interface Native {
   map(fd: number, sharedBytes: number, privateBytes: number): ArrayBuffer;
   /** Views of it have no bytes from then on. It goes when what `view` made of it is gone as well. */
   unmap(memory: ArrayBuffer): void;
-  /**
-   * Another buffer of the first bytes of what was mapped, which can be made empty by itself: the last one, by `detach`. V8 counts it
-   * as memory of its own, so that one of 64 MiB makes it collect garbage.
-   */
-  view(memory: ArrayBuffer, bytes: number): ArrayBuffer;
-  /** The last buffer from `view` has no bytes from then on. */
-  detach(view: ArrayBuffer): void;
+  /** Another buffer of the first bytes of what was mapped, which `detach` makes empty by itself. */
+  view(memory: ArrayBuffer, bytes: number, kind: ViewKind): ArrayBuffer;
+  /** Who has the buffer has no bytes from then on. @param kind as it was made */
+  detach(view: ArrayBuffer, kind: ViewKind): void;
   /**
    * From now on, what is looked for of a watched descriptor is not what comes on it, but whether two words of mapped memory
    * differ. Its `onReady` is called with the events of the descriptor, with `LOOK` when they do, or with `OVER` when it has been
@@ -142,6 +148,18 @@ export interface Native {
    * microseconds for what comes, and calls `onReady` with that, or with `OVER`.
    */
   lookSoon(fd: number, us: number): void;
+}
+
+/**
+ * The best that `view` can make. It calls V8 itself for `UNCOUNTED` and `LOCKED`, whose functions are the same within one
+ * NODE_MODULE_VERSION: those of Node 20, 22, 24 and 26, on which it was tried.
+ */
+export function bestView({ canBeUncounted }: Pick<Native, "canBeUncounted">): ViewKind {
+  const { release, versions } = process;
+  if (!canBeUncounted || release.name !== "node") return COUNTED;
+  // There, who posts a locked buffer to another thread ends the process.
+  if (versions.modules === "115") return UNCOUNTED;
+  return ["127", "137", "147"].includes(versions.modules) ? LOCKED : COUNTED;
 }
 
 /** Why there is no addon: it was never built, or it is there and does not load. */

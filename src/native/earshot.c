@@ -28,6 +28,8 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "view.h"
+
 /* <linux/socket.h> of older systems lack them. */
 #ifndef SO_PEERGROUPS
 #define SO_PEERGROUPS 59
@@ -71,7 +73,7 @@
 #define ALLOCATED_AT_ONCE 1048576
 /* `binding.ts` takes no other: to be raised there, too, with whatever it declares. */
 #ifndef ADDON_VERSION
-#define ADDON_VERSION 5
+#define ADDON_VERSION 6
 #endif
 
 struct mapping;
@@ -125,20 +127,18 @@ struct handle {
   struct handle *next_soon;
 };
 
-/* Memory shared with another process, and private memory behind it: mapped while an ArrayBuffer names it. */
+/* Memory shared with another process, and private memory behind it: mapped until none has it, on whatever thread. */
+struct memory {
+  atomic_int owners;
+  void *start;
+  size_t length;
+};
+
+/* What one thread has mapped; `memory` is NULL when it has been unmapped, and only its ArrayBuffer is there still. */
 struct mapping {
   struct instance *instance;
   struct mapping *next;
-  void *start;
-  size_t length;
-  /* That of all of it, until it is unmapped, and the last of `view`, until it is detached; and how many there are. */
-  struct name *whole, *view;
-  int names;
-};
-
-/* An ArrayBuffer of a mapping; NULL when it has none any more. */
-struct name {
-  struct mapping *mapping;
+  struct memory *memory;
 };
 
 /* ---- errors and values ---- */
@@ -826,6 +826,11 @@ static napi_value watch(napi_env env, napi_callback_info info) {
   return status == 0 ? NULL : throw_system(env, "epoll_ctl", -status);
 }
 
+static bool is_within(const struct memory *memory, const char *place) {
+  const char *start = memory->start;
+  return place >= start && place < start + memory->length;
+}
+
 static napi_value look_at(napi_env env, napi_callback_info info) {
   napi_value args[MAX_ARGS];
   struct instance *instance;
@@ -840,11 +845,8 @@ static napi_value look_at(napi_env env, napi_callback_info info) {
       first < 0 || second < 0 || (size_t)first >= length || (size_t)second >= length) {
     return throw_argument(env, "an Int32Array and two of its words are needed");
   }
-  const char *words = data;
   struct mapping *mapping = instance->mappings;
-  while (mapping != NULL && (words < (char *)mapping->start || words >= (char *)mapping->start + mapping->length)) {
-    mapping = mapping->next;
-  }
+  while (mapping != NULL && !is_within(mapping->memory, data)) mapping = mapping->next;
   if (mapping == NULL) return throw_system(env, "lookAt", EINVAL);
   handle->words.mapping = mapping;
   handle->words.first = (const _Atomic uint32_t *)data + first;
@@ -1090,6 +1092,19 @@ static napi_value get_seals(napi_env env, napi_callback_info info) {
   return seals < 0 ? throw_system(env, "fcntl", errno) : from_int(env, seals);
 }
 
+static void disown(void *hint) {
+  struct memory *memory = hint;
+  if (atomic_fetch_sub(&memory->owners, 1) > 1) return;
+  munmap(memory->start, memory->length);
+  free(memory);
+}
+
+static void on_view_collected(napi_env env, void *data, void *hint) {
+  (void)env;
+  (void)data;
+  disown(hint);
+}
+
 static void forget_words(struct instance *instance, struct mapping *mapping) {
   for (int descriptor = 0; descriptor < instance->capacity; descriptor++) {
     struct handle *handle = instance->handles[descriptor];
@@ -1097,45 +1112,32 @@ static void forget_words(struct instance *instance, struct mapping *mapping) {
   }
 }
 
-static void drop_name(struct name *name) {
-  struct mapping *mapping = name->mapping;
-  name->mapping = NULL;
-  if (mapping->whole == name) mapping->whole = NULL;
-  if (mapping->view == name) mapping->view = NULL;
-  if (--mapping->names > 0) return;
+static void let_go(struct mapping *mapping) {
   if (mapping->instance != NULL) {
     forget_words(mapping->instance, mapping);
     struct mapping **place = &mapping->instance->mappings;
     while (*place != mapping) place = &(*place)->next;
     *place = mapping->next;
   }
-  munmap(mapping->start, mapping->length);
-  free(mapping);
+  disown(mapping->memory);
+  mapping->memory = NULL;
 }
 
 static void on_collected(napi_env env, void *data, void *hint) {
-  struct name *name = hint;
+  struct mapping *mapping = hint;
   (void)env;
   (void)data;
-  if (name->mapping != NULL) drop_name(name);
-  free(name);
+  if (mapping->memory != NULL) let_go(mapping);
+  free(mapping);
 }
 
 /* Its ArrayBuffer, or NULL after an exception. */
-static napi_value add_name(napi_env env, struct mapping *mapping, size_t length, struct name **made) {
+static napi_value make_buffer(napi_env env, void *start, size_t length, napi_finalize on_end, void *hint) {
   napi_value buffer;
-  struct name *name = calloc(1, sizeof *name);
-  if (name == NULL) return throw_system(env, "mmap", ENOMEM);
-  napi_status status = napi_create_external_arraybuffer(env, mapping->start, length, on_collected, name, &buffer);
-  if (status != napi_ok) {
-    free(name);
-    /* Some embedders keep all memory of V8 in one place. */
-    return throw_system(env, "mmap", status == napi_no_external_buffers_allowed ? ENOTSUP : ENOMEM);
-  }
-  name->mapping = mapping;
-  mapping->names++;
-  *made = name;
-  return buffer;
+  napi_status status = napi_create_external_arraybuffer(env, start, length, on_end, hint, &buffer);
+  if (status == napi_ok) return buffer;
+  /* Some embedders keep all memory of V8 in one place. */
+  return throw_system(env, "mmap", status == napi_no_external_buffers_allowed ? ENOTSUP : ENOMEM);
 }
 
 /* Those that are used come to the front, where they are found at once. */
@@ -1144,7 +1146,7 @@ static struct mapping *find_mapping(napi_env env, struct instance *instance, nap
   size_t length;
   if (napi_get_arraybuffer_info(env, buffer, &start, &length) != napi_ok) return NULL;
   struct mapping **place = &instance->mappings;
-  while (*place != NULL && (*place)->start != start) place = &(*place)->next;
+  while (*place != NULL && (*place)->memory->start != start) place = &(*place)->next;
   struct mapping *found = *place;
   if (found == NULL) return NULL;
   *place = found->next;
@@ -1153,20 +1155,25 @@ static struct mapping *find_mapping(napi_env env, struct instance *instance, nap
   return found;
 }
 
-/* Private memory, and the file's in its place at the beginning: `start` is NULL, and errno says why, if it fails. */
-static void *map_both(int descriptor, size_t shared, size_t length) {
+/* Private memory, and the file's in its place at the beginning; NULL, and errno says why, if it fails. */
+static struct memory *map_both(int descriptor, size_t shared, size_t length) {
+  struct memory *memory = malloc(sizeof *memory);
+  if (memory == NULL) return NULL;
   void *start = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (start == MAP_FAILED) return NULL;
   int flags = MAP_SHARED | MAP_FIXED | MAP_POPULATE;
-  if (mmap(start, shared, PROT_READ | PROT_WRITE, flags, descriptor, 0) != MAP_FAILED) return start;
+  if (start != MAP_FAILED && mmap(start, shared, PROT_READ | PROT_WRITE, flags, descriptor, 0) != MAP_FAILED) {
+    *memory = (struct memory){.owners = 1, .start = start, .length = length};
+    return memory;
+  }
   int error = errno;
-  munmap(start, length);
+  if (start != MAP_FAILED) munmap(start, length);
+  free(memory);
   errno = error;
   return NULL;
 }
 
 static napi_value map_memory(napi_env env, napi_callback_info info) {
-  napi_value args[MAX_ARGS], buffer;
+  napi_value args[MAX_ARGS];
   struct instance *instance;
   int descriptor, shared, own;
   if (!read_arguments(env, info, args, &instance) || !read_int(env, args[0], &descriptor)) return NULL;
@@ -1178,63 +1185,85 @@ static napi_value map_memory(napi_env env, napi_callback_info info) {
   off_t size = lseek(descriptor, 0, SEEK_END);
   if (size < 0) return throw_system(env, "lseek", errno);
   if (size < shared) return throw_system(env, "mmap", EINVAL);
-  struct mapping *mapping = calloc(1, sizeof *mapping);
+  struct mapping *mapping = malloc(sizeof *mapping);
   if (mapping == NULL) return throw_system(env, "mmap", ENOMEM);
-  mapping->length = (size_t)shared + (size_t)own;
-  mapping->start = map_both(descriptor, (size_t)shared, mapping->length);
-  if (mapping->start == NULL) {
+  struct memory *memory = map_both(descriptor, (size_t)shared, (size_t)shared + (size_t)own);
+  if (memory == NULL) {
     int error = errno;
     free(mapping);
     return throw_system(env, "mmap", error);
   }
-  buffer = add_name(env, mapping, mapping->length, &mapping->whole);
+  napi_value buffer = make_buffer(env, memory->start, memory->length, on_collected, mapping);
   if (buffer == NULL) {
-    munmap(mapping->start, mapping->length);
+    disown(memory);
     free(mapping);
     return NULL;
   }
-  mapping->instance = instance;
-  mapping->next = instance->mappings;
+  *mapping = (struct mapping){.instance = instance, .next = instance->mappings, .memory = memory};
   instance->mappings = mapping;
   return buffer;
 }
 
+/* What `view` makes and `detach` takes: see `binding.ts`. */
+enum { COUNTED, UNCOUNTED, LOCKED };
+
+static bool read_kind(napi_env env, napi_value value, int *kind) {
+  if (!read_int(env, value, kind)) return false;
+  if (*kind == COUNTED || ((*kind == UNCOUNTED || *kind == LOCKED) && can_make_uncounted_views())) return true;
+  throw_argument(env, "a kind of view that can be made is needed");
+  return false;
+}
+
 static napi_value view_memory(napi_env env, napi_callback_info info) {
-  napi_value args[MAX_ARGS];
+  napi_value args[MAX_ARGS], key, buffer;
   struct instance *instance;
-  int bytes;
+  int bytes, kind;
   if (!read_arguments(env, info, args, &instance) || !read_int(env, args[1], &bytes)) return NULL;
+  if (!read_kind(env, args[2], &kind) || napi_get_boolean(env, true, &key) != napi_ok) return NULL;
   struct mapping *mapping = find_mapping(env, instance, args[0]);
-  if (mapping == NULL || bytes <= 0 || (size_t)bytes > mapping->length) {
+  if (mapping == NULL || bytes <= 0 || (size_t)bytes > mapping->memory->length) {
     return throw_argument(env, "mapped memory, and how much of it, are needed");
   }
-  return add_name(env, mapping, (size_t)bytes, &mapping->view);
+  struct memory *memory = mapping->memory;
+  atomic_fetch_add(&memory->owners, 1);
+  if (kind == COUNTED) {
+    buffer = make_buffer(env, memory->start, (size_t)bytes, on_view_collected, memory);
+  } else {
+    buffer = make_uncounted_view(memory->start, (size_t)bytes, disown, memory);
+    if (buffer == NULL) throw_system(env, "mmap", ENOMEM);
+  }
+  if (buffer == NULL) disown(memory);
+  else if (kind == LOCKED) lock_view(buffer, key);
+  return buffer;
+}
+
+static bool read_buffer(napi_env env, napi_value value) {
+  bool is_buffer;
+  if (napi_is_arraybuffer(env, value, &is_buffer) == napi_ok && is_buffer) return true;
+  throw_argument(env, "an ArrayBuffer is needed");
+  return false;
 }
 
 static napi_value detach_view(napi_env env, napi_callback_info info) {
-  napi_value args[MAX_ARGS];
+  napi_value args[MAX_ARGS], key;
   struct instance *instance;
-  if (!read_arguments(env, info, args, &instance)) return NULL;
-  struct mapping *mapping = find_mapping(env, instance, args[0]);
-  if (mapping == NULL || mapping->view == NULL) return throw_argument(env, "a view of mapped memory is needed");
-  if (napi_detach_arraybuffer(env, args[0]) != napi_ok) return throw_system(env, "munmap", EBUSY);
-  drop_name(mapping->view);
+  int kind;
+  if (!read_arguments(env, info, args, &instance) || !read_buffer(env, args[0])) return NULL;
+  if (!read_kind(env, args[1], &kind) || napi_get_boolean(env, true, &key) != napi_ok) return NULL;
+  if (kind == LOCKED) detach_locked_view(args[0], key);
+  else if (napi_detach_arraybuffer(env, args[0]) != napi_ok) throw_system(env, "munmap", EBUSY);
   return NULL;
 }
 
 static napi_value unmap_memory(napi_env env, napi_callback_info info) {
   napi_value args[MAX_ARGS];
   struct instance *instance;
-  bool is_buffer;
-  if (!read_arguments(env, info, args, &instance)) return NULL;
-  if (napi_is_arraybuffer(env, args[0], &is_buffer) != napi_ok || !is_buffer) {
-    return throw_argument(env, "an ArrayBuffer is needed");
-  }
+  if (!read_arguments(env, info, args, &instance) || !read_buffer(env, args[0])) return NULL;
   struct mapping *mapping = find_mapping(env, instance, args[0]);
-  if (mapping == NULL || mapping->whole == NULL) return throw_system(env, "munmap", EINVAL);
+  if (mapping == NULL) return throw_system(env, "munmap", EINVAL);
   /* First nobody can look any more; then it goes. */
   if (napi_detach_arraybuffer(env, args[0]) != napi_ok) return throw_system(env, "munmap", EBUSY);
-  drop_name(mapping->whole);
+  let_go(mapping);
   return NULL;
 }
 
@@ -1267,14 +1296,16 @@ NAPI_MODULE_INIT() {
   struct instance *instance = calloc(1, sizeof *instance);
   if (instance == NULL) return throw_system(env, "malloc", ENOMEM);
   instance->env = env;
-  napi_value version = NULL;
-  if (napi_create_int32(env, ADDON_VERSION, &version) != napi_ok) {
+  napi_value version = NULL, can_be_uncounted = NULL;
+  if (napi_create_int32(env, ADDON_VERSION, &version) != napi_ok ||
+      napi_get_boolean(env, can_make_uncounted_views(), &can_be_uncounted) != napi_ok) {
     free(instance);
     return throw_argument(env, "the module cannot be set up");
   }
 #define FUNCTION(name, function) {name, NULL, function, NULL, NULL, NULL, napi_enumerable, instance}
   const napi_property_descriptor properties[] = {
       {"version", NULL, NULL, NULL, NULL, version, napi_enumerable, NULL},
+      {"canBeUncounted", NULL, NULL, NULL, NULL, can_be_uncounted, napi_enumerable, NULL},
       FUNCTION("socket", make_socket),
       FUNCTION("bind", bind_socket),
       FUNCTION("listen", listen_socket),

@@ -1,12 +1,20 @@
 import { fstatSync } from "node:fs";
 import { EarshotError } from "../errors.js";
-import { F_SEAL_GROW, F_SEAL_SEAL, F_SEAL_SHRINK, type Native } from "../native/binding.js";
+import {
+  bestView,
+  F_SEAL_GROW,
+  F_SEAL_SEAL,
+  F_SEAL_SHRINK,
+  type Native,
+  UNCOUNTED,
+  type ViewKind,
+} from "../native/binding.js";
 import { violation } from "./violation.js";
 
 /** What of the addon slabs are made with. */
 export type SlabNative = Pick<
   Native,
-  "makeMemory" | "addSeals" | "seals" | "map" | "view" | "detach" | "unmap" | "close"
+  "makeMemory" | "addSeals" | "seals" | "map" | "canBeUncounted" | "view" | "detach" | "unmap" | "close"
 >;
 
 /** As large as the largest page. */
@@ -22,6 +30,7 @@ interface Shown {
 export class MappedSlab {
   readonly bytes: Buffer;
   readonly #native: SlabNative;
+  readonly #kind: ViewKind;
   readonly #memory: ArrayBuffer;
   readonly #registry: FinalizationRegistry<Shown>;
   readonly #onGone: () => void;
@@ -31,6 +40,7 @@ export class MappedSlab {
   /** @param onGone called when this side has it no more */
   constructor(native: SlabNative, memory: ArrayBuffer, registry: FinalizationRegistry<Shown>, onGone: () => void) {
     this.#native = native;
+    this.#kind = bestView(native);
     this.#memory = memory;
     this.#registry = registry;
     this.#onGone = onGone;
@@ -39,7 +49,9 @@ export class MappedSlab {
 
   show(bytes: number, onForgotten: () => void): Uint8Array {
     // Of its own, so that it can be taken away alone; and known to nobody here, so that it can be forgotten.
-    const buffer = this.#native.view(this.#memory, bytes);
+    const buffer = this.#native.view(this.#memory, bytes, this.#kind);
+    // As Node does by itself with what it counts. (The module takes two milliseconds to load.)
+    if (this.#kind === UNCOUNTED) process.getBuiltinModule("node:worker_threads").markAsUntransferable(buffer);
     const shown: Shown = { onForgotten: () => this.#end(onForgotten) };
     this.#shown = shown;
     this.#registry.register(buffer, shown, shown);
@@ -48,7 +60,7 @@ export class MappedSlab {
 
   hide({ buffer }: Uint8Array): void {
     if (this.#shown !== undefined) this.#registry.unregister(this.#shown);
-    this.#native.detach(buffer as ArrayBuffer);
+    this.#native.detach(buffer as ArrayBuffer, this.#kind);
     this.#end();
   }
 

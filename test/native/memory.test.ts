@@ -4,9 +4,8 @@ import { closeSync, fstatSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import {
+  COUNTED,
   F_SEAL_GROW,
   F_SEAL_SEAL,
   F_SEAL_SHRINK,
@@ -20,26 +19,12 @@ import {
 import { sharedPoller } from "../../src/transport/poller.js";
 import { makeLink, openLink } from "../../src/transport/shared-memory.js";
 import { mappingsOf } from "../support/shared.js";
-import { descriptors, failure, ours, testNative } from "./support.js";
+import { collector, descriptors, failure, ours, testNative, until } from "./support.js";
 
 const PAGES = 65_536;
 
 function memory(t: TestContext, native: Native, bytes = PAGES): number {
   return ours(t, native, native.makeMemory(bytes));
-}
-
-function collector(): () => void {
-  setFlagsFromString("--expose-gc");
-  return runInNewContext("gc") as () => void;
-}
-
-/** Collects garbage until something is so. */
-async function until(gc: () => void, isMet: () => boolean): Promise<void> {
-  for (let turns = 0; !isMet() && turns < 100; turns++) {
-    gc();
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  assert.equal(isMet(), true);
 }
 
 testNative("memory has its size from the first, all zero, and two mappings of it are one", (t, native) => {
@@ -104,6 +89,7 @@ testNative("seals keep it as it is, and tell it from other files", (t, native) =
 testNative("wrong arguments are refused, and leave nothing", (_, native) => {
   const before = [descriptors().length, mappingsOf()];
   const fd = native.makeMemory(PAGES);
+  const all = native.map(fd, PAGES, 0);
   for (const call of [
     () => native.makeMemory(-1),
     () => native.makeMemory("1" as never),
@@ -113,10 +99,12 @@ testNative("wrong arguments are refused, and leave nothing", (_, native) => {
     () => native.map(9_999, PAGES, 0),
     () => native.unmap(new ArrayBuffer(8)),
     () => native.unmap(Buffer.alloc(8) as never),
-    () => native.view(new ArrayBuffer(8), 8),
-    () => native.view("1" as never, 8),
-    () => native.detach(new ArrayBuffer(8)),
-    () => native.detach(Buffer.alloc(8) as never),
+    () => native.view(new ArrayBuffer(8), 8, COUNTED),
+    () => native.view("1" as never, 8, COUNTED),
+    () => native.view(all, 8, 3 as never),
+    () => native.view(all, 8, undefined as never),
+    () => native.detach(new ArrayBuffer(8), 3 as never),
+    () => native.detach(Buffer.alloc(8) as never, COUNTED),
     () => native.lookAt(fd, new Int32Array(8), 0, 1),
     () => native.lookAt(fd, new Int32Array(8), 0, 8),
     () => native.lookAt(9_999, new Int32Array(8), 0, 1),
@@ -124,6 +112,7 @@ testNative("wrong arguments are refused, and leave nothing", (_, native) => {
     () => native.socketPair(77),
   ])
     assert.notDeepEqual(failure(call), {}, String(call));
+  native.unmap(all);
   native.close(fd);
   assert.deepEqual([descriptors().length, mappingsOf()], before);
 });
@@ -135,65 +124,6 @@ testNative("memory that nobody knows any more is unmapped by itself", async (_, 
   for (let count = 0; count < 10; count++) native.map(fd, PAGES, 0);
   native.close(fd);
   await until(gc, () => mappingsOf() <= before);
-});
-
-testNative("a view is of the same memory, and is taken away alone", (_, native) => {
-  const before = mappingsOf();
-  const fd = native.makeMemory(PAGES);
-  const all = native.map(fd, PAGES, 100);
-  native.close(fd);
-  for (let round = 0; round < 3; round++) {
-    const view = native.view(all, 10);
-    const bytes = new Uint8Array(view);
-    Buffer.from(all)[9] = round;
-    assert.deepEqual([bytes.length, bytes[9]], [10, round]);
-    native.detach(view);
-    assert.deepEqual([bytes.length, view.byteLength, all.byteLength], [0, 0, PAGES + 100]);
-    assert.equal(failure(() => native.detach(view)).code, "ERR_INVALID_ARG_TYPE");
-  }
-  for (const bytes of [0, -1, PAGES + 101, 1.5])
-    assert.equal(failure(() => native.view(all, bytes)).code, "ERR_INVALID_ARG_TYPE", `${bytes} bytes`);
-  assert.equal(failure(() => native.detach(all)).code, "ERR_INVALID_ARG_TYPE");
-  assert.equal(native.view(all, PAGES + 100).byteLength, PAGES + 100);
-  native.unmap(all);
-  assert.equal(mappingsOf(), before + 1);
-});
-
-testNative(
-  "what is unmapped stays as long as a view of it, until that is taken away or forgotten",
-  async (_, native) => {
-    const gc = collector();
-    await until(gc, () => mappingsOf() === 0);
-    const fd = native.makeMemory(PAGES);
-    const [one, other] = [native.map(fd, PAGES, 0), native.map(fd, PAGES, 0)];
-    native.close(fd);
-    const view = native.view(one, 100);
-    const bytes = new Uint8Array(view);
-    (() => native.view(other, 100))();
-    native.unmap(one);
-    native.unmap(other);
-    assert.equal(failure(() => native.unmap(one)).code, "EINVAL");
-    await until(gc, () => mappingsOf() === 1);
-    bytes[99] = 7;
-    assert.equal(bytes[99], 7);
-    native.detach(view);
-    assert.deepEqual([bytes.length, mappingsOf()], [0, 0]);
-  },
-);
-
-testNative("a view that is forgotten does not keep the next one from being taken away", async (_, native) => {
-  const gc = collector();
-  const fd = native.makeMemory(PAGES);
-  const all = native.map(fd, PAGES, 0);
-  native.close(fd);
-  for (let round = 0; round < 20; round++) native.view(all, 100);
-  const last = native.view(all, 100);
-  gc();
-  await new Promise((resolve) => setImmediate(resolve));
-  native.detach(last);
-  assert.equal(last.byteLength, 0);
-  native.unmap(all);
-  await until(gc, () => mappingsOf() === 0);
 });
 
 testNative("who looks at words is called when they differ, and told when nobody looks any more", async (t, native) => {

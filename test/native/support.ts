@@ -1,8 +1,11 @@
+import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { loadNative, type Native, SOCK_STREAM } from "../../src/native/binding.js";
 import { type Ended, Program, ROOT } from "../support/process.js";
 import { temporaryDirectory } from "../support/temp.js";
@@ -102,4 +105,18 @@ export function startProgram(t: TestContext, command: string, args: readonly str
   const child = spawn(command, args, { stdio: ["pipe", "pipe", "inherit"] });
   t.after(() => void child.kill("SIGKILL"));
   return child;
+}
+
+export function collector(): () => void {
+  setFlagsFromString("--expose-gc");
+  return runInNewContext("gc") as () => void;
+}
+
+/** Collects garbage until something is so. */
+export async function until(gc: () => void, isMet: () => boolean): Promise<void> {
+  for (let turns = 0; !isMet() && turns < 100; turns++) {
+    gc();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.equal(isMet(), true);
 }

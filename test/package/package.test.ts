@@ -49,7 +49,7 @@ after(() => {
 
 test("the tarball has what users need, and nothing else", () => {
   const documents = ["CHANGELOG.md", "LICENSE", "PROTOCOL.md", "README.md", "package.json"];
-  const addon = ["binding.gyp", "scripts/install.js", "src/native/earshot.c"];
+  const addon = ["binding.gyp", "scripts/install.js", "src/native/earshot.c", "src/native/view.c", "src/native/view.h"];
   const paths = site.packed.files.map(({ path }) => path);
   const others = paths.filter((path) => !/^(bin|dist|prebuilds)\//.test(path));
   assert.deepEqual(others.sort(), [...documents, ...addon].sort());

@@ -16,7 +16,17 @@ function slabsWith(t: Parameters<typeof requires>[0], wrong: Partial<Native> = {
   const native = "native" in loaded ? loaded.native : undefined;
   requires(t, native !== undefined, "there is no addon");
   if (native === undefined) return { slabs: new Slabs(wrong as Native), native: wrong as Native };
-  const names = ["makeMemory", "addSeals", "seals", "map", "view", "detach", "unmap", "close"] as const;
+  const names = [
+    "makeMemory",
+    "addSeals",
+    "seals",
+    "map",
+    "canBeUncounted",
+    "view",
+    "detach",
+    "unmap",
+    "close",
+  ] as const;
   const own = Object.fromEntries(names.map((name) => [name, native[name]]));
   return { slabs: new Slabs({ ...own, ...wrong } as Native), native };
 }
