@@ -201,6 +201,14 @@ test("nothing is exported by default, and nothing at module level can be set fro
   );
 });
 
+test("there are no private getters, which V8 calls C++ for", () => {
+  const wrong = sources.filter(({ code }) => /\b[gs]et #/.test(code));
+  assert.deepEqual(
+    wrong.map(({ path }) => path),
+    [],
+  );
+});
+
 test("ARCHITECTURE.md names every source file, and none that is gone", () => {
   const text = readFileSync(join(ROOT, "ARCHITECTURE.md"), "utf8");
   const blocks = Array.from(text.matchAll(/^```tree\n([\s\S]*?)^```$/gm), ([, block = ""]) => block);

@@ -49,7 +49,7 @@ export class Pump {
     void this.#leave();
   }
 
-  get #isOver(): boolean {
+  #isOver(): boolean {
     return this.#state !== "running";
   }
 
@@ -69,7 +69,7 @@ export class Pump {
         return;
       }
       await this.#write(step.value);
-      if (this.#isOver) return;
+      if (this.#isOver()) return;
     }
   }
 

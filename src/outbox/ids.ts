@@ -29,7 +29,7 @@ export class Ids {
 
   /** The id that a message goes by. @param given empty: none */
   of(given: string, sequence: number): string {
-    return given === "" ? `${this.#ownId}-${sequence.toString(36)}` : given;
+    return given === "" ? `${this.#ownId()}-${sequence.toString(36)}` : given;
   }
 
   /** The same, where the record cannot be believed. @param claimed what it says */
@@ -42,7 +42,7 @@ export class Ids {
     if (!isPossible(id)) return undefined;
     const known = this.#table.get(Buffer.from(id));
     if (known !== undefined) return readNumber(known);
-    const prefix = `${this.#ownId}-`;
+    const prefix = `${this.#ownId()}-`;
     const digits = id.slice(prefix.length);
     return id.startsWith(prefix) && OWN_NUMBER.test(digits) ? Number.parseInt(digits, 36) : undefined;
   }
@@ -70,7 +70,7 @@ export class Ids {
     if (this.isOf(id, sequence)) this.#table.remove(Buffer.from(id));
   }
 
-  get #ownId(): string {
+  #ownId(): string {
     return this.#storeId === "" ? (this.#about.get(STORE_ID)?.toString() ?? "") : this.#storeId;
   }
 }

@@ -143,7 +143,7 @@ export class Turn {
     cancel();
   }
 
-  get #isClosed(): boolean {
+  #isClosed(): boolean {
     return this.#state.is === "closed";
   }
 
@@ -154,7 +154,7 @@ export class Turn {
       return;
     }
     const client = await this.#follow();
-    if (this.#isClosed) {
+    if (this.#isClosed()) {
       await client?.close({ graceMs: 0 });
       return;
     }
@@ -171,7 +171,7 @@ export class Turn {
   }
 
   async #own(server: Server): Promise<void> {
-    if (this.#isClosed) {
+    if (this.#isClosed()) {
       await server.close({ graceMs: 0 });
       return;
     }
@@ -208,7 +208,7 @@ export class Turn {
   }
 
   #onGone(): void {
-    if (this.#isClosed) return;
+    if (this.#isClosed()) return;
     if (this.#mayOwn) this.#seekNow();
     else this.#state = { is: "idle" };
   }
@@ -219,10 +219,10 @@ export class Turn {
   }
 
   #seekNow(): void {
-    if (this.#isClosed) return;
+    if (this.#isClosed()) return;
     this.#state = { is: "seeking", cancel() {} };
     this.#telling = this.#seek().catch((error: unknown) => {
-      if (this.#isClosed) return;
+      if (this.#isClosed()) return;
       if (error instanceof EarshotError) this.#host.onTrouble(error);
       this.#seekLater(Math.min(AGAIN_MS * 2 ** ++this.#failures, MAX_AGAIN_MS));
     });

@@ -82,7 +82,7 @@ export class Admission<C extends AdmittedConnection = Connection> {
   admit(connection: C, exchange: Exchange): void {
     if (this.#queue.size === 0 && this.#handling.size < this.#limits.maxHandling) this.#begin(connection, exchange);
     else if (this.#makeRoom(connection)) this.#wait(connection, exchange);
-    else this.#shed({ connection, exchange }, this.#fullFact);
+    else this.#shed({ connection, exchange }, this.#fullFact());
   }
 
   /** One is answered, or has failed. What was not let in, or was answered before, does not matter. */
@@ -128,11 +128,11 @@ export class Admission<C extends AdmittedConnection = Connection> {
     const place = this.#queue.popLongest(this.#userOf(connection), connection);
     if (place === undefined) return false;
     this.#places.delete(place.item.exchange);
-    this.#shed(place.item, this.#fullFact);
+    this.#shed(place.item, this.#fullFact());
     return true;
   }
 
-  get #fullFact(): string {
+  #fullFact(): string {
     return `${this.#limits.maxWaiting} messages wait already (overload.maxWaiting)`;
   }
 

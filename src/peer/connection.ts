@@ -13,6 +13,7 @@ import { FirstBytes } from "./first-bytes.js";
 import { Lane, type LaneOwner } from "./lane.js";
 import { Linger } from "./linger.js";
 import { Reading } from "./reading.js";
+import { Turn } from "./turn.js";
 
 /** After so long without anything a connection lets go of all that it can make again. */
 const REST_AFTER_MS = 5;
@@ -33,8 +34,7 @@ export class Connection implements SessionHost, Holder, LaneOwner {
   #alarm: Alarm | undefined;
   #linger: Linger | undefined;
   readonly #reading = new Reading();
-  /** What is answered while bytes are received leaves right after; else at the end of the turn. */
-  #flush: "none" | "receiving" | "wanted" | "scheduled" = "none";
+  readonly #turn = new Turn();
   isBlocked = false;
   #isClosed = false;
   #error: EarshotError | undefined;
@@ -65,7 +65,6 @@ export class Connection implements SessionHost, Holder, LaneOwner {
   }
 
   // What the peer's own side asks for. Everything else follows at the end of the turn.
-
   /** For a client's requests; one that rested is there again. */
   get session(): Session | undefined {
     this.requestFlush();
@@ -113,16 +112,16 @@ export class Connection implements SessionHost, Holder, LaneOwner {
   }
 
   onBytes(bytes: Buffer, descriptors?: readonly number[]): void {
-    this.lastActiveAt = this.now();
+    this.lastActiveAt = this.#turn.receivingAt(this.transport);
     const session = this.#awake();
     // Nobody may send descriptors before both have greeted.
     if (session === undefined && descriptors !== undefined) this.closeDescriptors(descriptors);
-    if (this.#flush === "none") this.#flush = "receiving";
+    this.#turn.beginReceiving();
     if (session === undefined) this.#decide(bytes);
     else session.receive(bytes, descriptors);
-    if (this.#flush === "wanted") this.#flushOut();
-    else if (this.#flush === "receiving") this.#flush = "none";
-    this.#settle(bytes.length);
+    if (this.#turn.endReceiving(bytes.length)) this.#flushOut();
+    // Else at the end of the turn, which comes before any more is read: what answers this leaves sooner.
+    if (this.transport.microtasksSince === undefined) this.#settle();
   }
 
   onEnd(): void {
@@ -155,8 +154,7 @@ export class Connection implements SessionHost, Holder, LaneOwner {
   }
 
   now(): number {
-    // What was read together came at one time.
-    return this.#flush === "receiving" ? this.lastActiveAt : Math.floor(performance.now());
+    return this.#turn.now(this.lastActiveAt);
   }
 
   write(chunks: readonly Uint8Array[], descriptors?: readonly number[]): boolean {
@@ -169,20 +167,22 @@ export class Connection implements SessionHost, Holder, LaneOwner {
   }
 
   requestFlush(): void {
-    if (this.#flush === "receiving") this.#flush = "wanted";
-    if (this.#flush !== "none") return;
-    this.#flush = "scheduled";
-    if (this.transport.isInMicrotasks !== true) process.nextTick(flush, this);
+    if (this.#turn.request(this.transport)) process.nextTick(flush, this);
   }
 
   onTurn(): void {
-    if (this.#flush !== "scheduled") return;
-    this.#flushOut();
-    this.#settle();
+    if (!this.#turn.isDue) return;
+    this.#turn.ending();
+    try {
+      if (this.#turn.mustFlush) this.#flushOut();
+      this.#settle();
+    } finally {
+      this.#turn.ended();
+    }
   }
 
   #flushOut(): void {
-    this.#flush = "none";
+    this.#turn.flushed();
     if (!this.#isClosed) this.#session?.flush();
   }
 
@@ -252,15 +252,15 @@ export class Connection implements SessionHost, Holder, LaneOwner {
   }
 
   /** Set while there is nothing that the session must stay for. */
-  get #restingMemory(): FramedMemory | undefined {
-    if (this.#flush !== "none" || !(this.#session instanceof FramedSession)) return undefined;
+  #restingMemory(): FramedMemory | undefined {
+    if (!this.#turn.isQuiet || !(this.#session instanceof FramedSession)) return undefined;
     return this.#session.restingMemory;
   }
 
-  /** After anything has happened: budget, lane, reading and timer follow. @param received how many bytes have come */
-  #settle(received = 0): void {
+  /** After anything has happened: budget, lane, reading and timer follow. */
+  #settle(): void {
     if (this.#isClosed) return;
-    this.lane?.settle(this.#session, received);
+    this.lane?.settle(this.#session, this.#turn.takeReceived());
     if (this.#session !== undefined) this.#setup.budget?.update(this, this.#session.heldBytes);
     this.#reading.sync(this.transport, this.#session);
     const times = { now: this.now(), soon: this.lastActiveAt + REST_AFTER_MS };
@@ -271,7 +271,7 @@ export class Connection implements SessionHost, Holder, LaneOwner {
     let next = this.#session?.nextDeadline ?? Infinity;
     const { handshakeTimeoutMs } = this.#setup.limits;
     if (this.wire === undefined && handshakeTimeoutMs > 0) next = this.lastActiveAt + handshakeTimeoutMs;
-    if (next === Infinity && this.#restingMemory !== undefined) next = this.lastActiveAt + REST_AFTER_MS;
+    if (next === Infinity && this.#restingMemory() !== undefined) next = this.lastActiveAt + REST_AFTER_MS;
     next = Math.min(next, this.#linger?.deadline ?? Infinity, this.lane?.deadline ?? Infinity);
     return Math.min(next, this.#reading.deadline);
   }
@@ -280,7 +280,7 @@ export class Connection implements SessionHost, Holder, LaneOwner {
     this.#alarm = undefined;
     const now = this.now();
     if (now >= (this.lane?.deadline ?? Infinity)) this.lane?.tick(now, this.#awake());
-    const memory = now >= this.lastActiveAt + REST_AFTER_MS ? this.#restingMemory : undefined;
+    const memory = now >= this.lastActiveAt + REST_AFTER_MS ? this.#restingMemory() : undefined;
     if (memory !== undefined) {
       // Most connections are idle most of the time: then only what must be known is kept.
       this.#memory = memory;

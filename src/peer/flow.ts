@@ -92,7 +92,7 @@ export class Writer implements Outflow {
   }
 
   ready(): Promise<void> {
-    if (this.isOver) return Promise.reject(this.#reason);
+    if (this.isOver) return Promise.reject(this.#reason());
     return this.#stream.isFull ? this.#waiter.wait() : Promise.resolve();
   }
 
@@ -130,11 +130,11 @@ export class Writer implements Outflow {
   #tellOver(): void {
     const { onOver } = this;
     this.onOver = undefined;
-    this.#waiter.wake(this.#reason);
-    onOver?.(this.#reason);
+    this.#waiter.wake(this.#reason());
+    onOver?.(this.#reason());
   }
 
-  get #reason(): EarshotError {
+  #reason(): EarshotError {
     return this.#error ?? new EarshotError("CANCELLED", "Cannot send any more: the other side reads no further");
   }
 }

@@ -99,10 +99,10 @@ export class Lane implements LaneHost {
 
   /** When `tick` wants to be called. */
   get deadline(): number {
-    return Math.min(this.#ringDeadline, this.slabs?.deadline ?? Infinity);
+    return Math.min(this.#ringDeadline(), this.slabs?.deadline ?? Infinity);
   }
 
-  get #ringDeadline(): number {
+  #ringDeadline(): number {
     const canLeave = this.#state.name === "ring" && this.#state.leaving === "no";
     if (!canLeave || this.#role !== "server" || this.#isWanted) return Infinity;
     return Math.max(this.#owner.lastActiveAt, this.#triedAt) + IDLE_MS;
@@ -125,7 +125,7 @@ export class Lane implements LaneHost {
   /** Nothing has come for long, or nothing was lent. */
   tick(now: number, session: LaneSession | undefined): void {
     if (now >= (this.slabs?.deadline ?? Infinity)) this.slabs?.leave(now);
-    if (now >= this.#ringDeadline) this.leave(now, session);
+    if (now >= this.#ringDeadline()) this.leave(now, session);
   }
 
   /** Gives the rings back. */

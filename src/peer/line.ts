@@ -192,7 +192,7 @@ export class Line implements ChannelOwner {
   }
 
   /** Whether there is a reason to have a connection. */
-  get #isNeeded(): boolean {
+  #isNeeded(): boolean {
     if (!this.#room.isEmpty) return true;
     return this.#closing === undefined && (this.#isAwaited || this.#parts.reconnecting?.whenIdle === true);
   }
@@ -209,9 +209,9 @@ export class Line implements ChannelOwner {
   /** Fewer wait than before: without a reason nothing more is tried. */
   #relax(): void {
     const life = this.#life;
-    if (life.kind === "waiting" && !this.#isNeeded) this.#enter({ kind: "idle", cause: life.cause });
+    if (life.kind === "waiting" && !this.#isNeeded()) this.#enter({ kind: "idle", cause: life.cause });
     this.redial.keepAlive(!this.#room.isEmpty);
-    if (life.kind === "connecting" && this.#closing !== undefined && !this.#isNeeded) life.controller.abort();
+    if (life.kind === "connecting" && this.#closing !== undefined && !this.#isNeeded()) life.controller.abort();
     this.#endIfDone();
   }
 
@@ -267,7 +267,7 @@ export class Line implements ChannelOwner {
   #failed(cause: EarshotError, since?: number): void {
     const isHopeless = this.isSingle || isPermanent(cause);
     this.#room.fail(cause, isHopeless);
-    if (isHopeless || !this.#isNeeded) this.#enter({ kind: "idle", cause });
+    if (isHopeless || !this.#isNeeded()) this.#enter({ kind: "idle", cause });
     else this.#plan(cause, since);
     this.#endIfDone();
   }

@@ -49,12 +49,12 @@ export class RecordReader {
 
   /** True when all was read and no more comes. */
   get isEnded(): boolean {
-    return this.#in.isEnded && this.#rest === 0 && this.#pieces.length === 0;
+    return this.#in.isEnded && this.#rest() === 0 && this.#pieces.length === 0;
   }
 
   /** True when it ended in the middle of a record. */
   get isCutShort(): boolean {
-    return this.#in.isEnded && this.#rest + this.#pieces.length > 0;
+    return this.#in.isEnded && this.#rest() + this.#pieces.length > 0;
   }
 
   /** Resolves when `next` is worth asking again. @throws EarshotError why nothing more comes */
@@ -77,7 +77,7 @@ export class RecordReader {
     this.#forget();
   }
 
-  get #rest(): number {
+  #rest(): number {
     return this.source.length - this.#at;
   }
 
@@ -105,7 +105,7 @@ export class RecordReader {
 
   /** Puts what came behind what is left, and copies no byte of a long record more than twice. */
   #append(chunk: Buffer): void {
-    if (this.#rest === 0 && this.#pieces.length === 0) {
+    if (this.#rest() === 0 && this.#pieces.length === 0) {
       this.source = chunk;
       this.#at = 0;
       return;

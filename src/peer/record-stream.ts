@@ -98,13 +98,13 @@ export class RecordStream<T> implements AsyncIterableIterator<T>, AsyncDisposabl
         } else await reader.readable();
       }
     } catch (error) {
-      if (!this.#hasLeft) throw this.#broken(error);
+      if (!this.#hasLeft()) throw this.#broken(error);
     }
     return DONE;
   }
 
   /** Who has left hears nothing of how it ended. */
-  get #hasLeft(): boolean {
+  #hasLeft(): boolean {
     return this.#state === "left";
   }
 

@@ -83,7 +83,7 @@ export class Subscriber {
     if (this.#state === "over" || this.#isEnding) return;
     const { slow } = this.#options;
     const { bytes } = publication;
-    if (this.#isIdle && bytes !== undefined && bytes.length <= PIECE_BYTES) {
+    if (this.#isIdle() && bytes !== undefined && bytes.length <= PIECE_BYTES) {
       // Most need not wait.
       if (!this.#out.write(bytes)) this.#waitForRoom();
       return;
@@ -230,7 +230,7 @@ export class Subscriber {
   }
 
   /** Nothing is before the next message. */
-  get #isIdle(): boolean {
+  #isIdle(): boolean {
     return this.#state === "writable" && this.#queue.size === 0 && this.#dropped === 0;
   }
 

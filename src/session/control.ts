@@ -93,22 +93,22 @@ export class Control implements ControlSink {
     slabs.onAgreed(this.#memory.loans);
   }
 
-  get #loans(): Loans {
+  #loans(): Loans {
     if (this.#memory.loans === undefined) throw violation("a frame of loans, which were not agreed on");
     return this.#memory.loans;
   }
 
   onLend(exchange: number, lend: Lend, count: number): void {
-    const { borrowing } = this.#loans;
+    const { borrowing } = this.#loans();
     borrowing.announce(exchange, lend, count, () => this.#owner.takeDescriptors(count, 1)[0] ?? -1);
   }
 
   onReturn(slab: number): void {
-    this.#loans.lending.onReturn(slab);
+    this.#loans().lending.onReturn(slab);
   }
 
   onRetire(slab: number): void {
-    this.#loans.borrowing.onRetire(slab);
+    this.#loans().borrowing.onRetire(slab);
   }
 
   onLane(lane: Lane, count: number, isLast: boolean): void {

@@ -46,7 +46,7 @@ export class Liveness {
   /** @param isPaused whether this side reads nothing now. */
   nextDeadline(isIdle: boolean, isPaused: boolean): number {
     const { messageTimeoutMs, idleTimeoutMs } = this.#limits;
-    let next = this.#handshakeDeadline;
+    let next = this.#handshakeDeadline();
     if (messageTimeoutMs > 0) {
       next = Math.min(next, this.#blockedSince + messageTimeoutMs);
       if (this.#isMidFrame && !isPaused) next = Math.min(next, this.#lastActiveAt + messageTimeoutMs);
@@ -57,13 +57,13 @@ export class Liveness {
 
   overdue(now: number, isIdle: boolean, isPaused: boolean): Overdue | undefined {
     if (now < this.nextDeadline(isIdle, isPaused)) return undefined;
-    if (now >= this.#handshakeDeadline) return "handshake";
+    if (now >= this.#handshakeDeadline()) return "handshake";
     const { messageTimeoutMs } = this.#limits;
     if (messageTimeoutMs > 0 && now >= this.#blockedSince + messageTimeoutMs) return "unread output";
     return this.#isMidFrame && !isPaused ? "unfinished frame" : "idle";
   }
 
-  get #handshakeDeadline(): number {
+  #handshakeDeadline(): number {
     const { handshakeTimeoutMs } = this.#limits;
     return this.#isGreeted || handshakeTimeoutMs === 0 ? Infinity : this.#startedAt + handshakeTimeoutMs;
   }

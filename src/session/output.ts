@@ -116,8 +116,8 @@ export class Output<T extends Outgoing> {
   /** Writes until the transport wants a pause or nothing is left. */
   flush(): void {
     while (this.isWritable && !this.isEmpty) {
-      for (const stream of this.#streams) stream.release();
-      this.#streams.clear();
+      // (Clearing a set makes a new table, also for an empty one.)
+      for (const stream of this.#streams) if (this.#streams.delete(stream)) stream.release();
       const done = this.#gather();
       if (this.#chunks.length > 0) this.#writeOut();
       for (const item of done) this.#owner.flushed(item);
@@ -147,7 +147,7 @@ export class Output<T extends Outgoing> {
     let hasTurns = this.#isTurnDue && this.#hasRoom() && this.#putTurn(done);
     while (this.#hasRoom()) {
       const item = this.#small.peek();
-      if (item === undefined || (!this.#isEmptyWrite && this.#loans.beginsWrite(item))) break;
+      if (item === undefined || (!this.#isEmptyWrite() && this.#loans.beginsWrite(item))) break;
       this.#small.shift();
       if (this.#putFirst(item)) done.push(item);
     }
@@ -160,7 +160,7 @@ export class Output<T extends Outgoing> {
   /** Puts a piece of the large item or stream whose turn it is; false when there is none, or not in this write. */
   #putTurn(done: T[]): boolean {
     const turn = this.#turns.next;
-    if (turn === undefined || (turn.item.descriptors.length > 0 && !this.#isEmptyWrite)) return false;
+    if (turn === undefined || (turn.item.descriptors.length > 0 && !this.#isEmptyWrite())) return false;
     const end = this.#putPiece(turn);
     if (end === "done") done.push(turn.item);
     this.#turns.advance(turn, end);
@@ -168,7 +168,7 @@ export class Output<T extends Outgoing> {
   }
 
   /** Descriptors go with the first byte of a write, which has to be the first of their frame. */
-  get #isEmptyWrite(): boolean {
+  #isEmptyWrite(): boolean {
     return this.#chunkBytes === 0 && this.#arena.used === this.#segmentStart;
   }
 

@@ -52,14 +52,14 @@ export class PlainSession implements Session {
   }
 
   get isIdle(): boolean {
-    return this.#state.kind === "new" || this.#state.kind === "ended" || this.#isUntouched;
+    return this.#state.kind === "new" || this.#state.kind === "ended" || this.#isUntouched();
   }
 
   get isWaitingForPeer(): boolean {
     return this.#input.isCollecting || !this.#output.isWritable;
   }
 
-  get #isUntouched(): boolean {
+  #isUntouched(): boolean {
     return this.#state.kind === "receiving" && !this.#input.isCollecting;
   }
 
@@ -254,7 +254,7 @@ export class PlainSession implements Session {
     const state = this.#state;
     if (state.kind === "ended") return Infinity;
     if (state.kind === "awaiting") return state.request.deadlineAt;
-    if (this.#isUntouched) return handshakeTimeoutMs > 0 ? this.#startedAt + handshakeTimeoutMs : Infinity;
+    if (this.#isUntouched()) return handshakeTimeoutMs > 0 ? this.#startedAt + handshakeTimeoutMs : Infinity;
     if (messageTimeoutMs === 0) return Infinity;
     const window = this.#isPaused ? Infinity : this.#input.windowStart;
     return Math.min(window, this.#output.blockedSince) + messageTimeoutMs;
@@ -269,7 +269,7 @@ export class PlainSession implements Session {
     }
     if (this.#input.hasProgressed(now)) return;
     const what = this.#input.isCollecting ? "the message does not go on" : "the reply is not read";
-    const fact = this.#isUntouched ? "nothing came" : what;
+    const fact = this.#isUntouched() ? "nothing came" : what;
     this.cut(new EarshotError("TIMEOUT", `Cannot go on with the connection: ${fact}`));
   }
 

@@ -169,19 +169,19 @@ class MemoryTransport implements Transport {
   #deliver(events: TransportEvents): void {
     let into: Buffer | undefined;
     // What comes in meanwhile has a turn of its own.
-    for (let left = this.#incomingBytes; left > 0 && this.#isReading; ) {
+    for (let left = this.#incomingBytes; left > 0 && this.#isReading(); ) {
       const piece = this.#take(Math.min(left, Math.max(1, this.#pieceBytes())), into);
       left -= piece.length;
       events.onBytes(piece);
       into = events.readInto();
     }
     if (this.#life === "open") this.peer?.onPeerRead();
-    if (this.#input !== "ending" || this.#incomingBytes > 0 || !this.#isReading) return;
+    if (this.#input !== "ending" || this.#incomingBytes > 0 || !this.#isReading()) return;
     this.#input = "ended";
     events.onEnd();
   }
 
-  get #isReading(): boolean {
+  #isReading(): boolean {
     return this.#life === "open" && !this.#isPaused;
   }
 

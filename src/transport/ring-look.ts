@@ -1,3 +1,4 @@
+import { performance } from "node:perf_hooks";
 import { OVER } from "../native/binding.js";
 import type { Bell } from "./bell.js";
 import type { Poller } from "./poller.js";
@@ -19,9 +20,9 @@ export class RingLook {
     this.#run = new Run(runner);
   }
 
-  /** As `Transport.isInMicrotasks`. */
-  get isInMicrotasks(): boolean {
-    return this.#run.isOn;
+  /** As `Transport.microtasksSince`. */
+  get microtasksSince(): number | undefined {
+    return this.#run.since;
   }
 
   /** How long C is to look, in microseconds; 0 for not at all. @param events as of `Pollable.onReady` */

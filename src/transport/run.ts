@@ -1,3 +1,5 @@
+import { performance } from "node:perf_hooks";
+
 /** So often is looked before other microtasks have their turn: a tenth of a microsecond. */
 const LOOKS = 32;
 /** After so many rounds in vain, some microseconds, the thread looks on where others can have the processor meanwhile. */
@@ -26,8 +28,8 @@ export interface Runner {
  * nobody waits long for its end, and its rounds are microtasks themselves, so that all others have their turn between them.
  */
 export class Run {
-  /** Meanwhile the end of the turn is when `endTurn` is called. */
-  isOn = false;
+  /** When it began, in milliseconds; meanwhile the end of the turn is when `endTurn` is called. `undefined`: there is none. */
+  since: number | undefined;
   readonly #runner: Runner;
   #rounds = 0;
   #inVain = 0;
@@ -38,11 +40,11 @@ export class Run {
   }
 
   begin(): void {
-    if (this.isOn) return;
-    this.isOn = true;
+    if (this.since !== undefined) return;
+    this.since = performance.now();
     this.#rounds = 0;
     this.#inVain = 0;
-    this.#endsAt = performance.now() + MOST_MS;
+    this.#endsAt = this.since + MOST_MS;
     void NOW.then(this.#round);
   }
 
@@ -73,7 +75,7 @@ export class Run {
   }
 
   #end(): void {
-    this.isOn = false;
+    this.since = undefined;
     this.#runner.endTurn();
   }
 }

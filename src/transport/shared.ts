@@ -204,10 +204,10 @@ export class SharedTransport implements Transport, TransportEvents, Pollable, Ru
       this.#goOn();
       if (this.#readPiece()) return AT_ONCE;
       // Whoever closes it has left, or is gone, and has said so in the ring or by the socket.
-      if (this.#isBellGone && this.#isReading && !this.#isPeerGone) this.onHangUp();
-      const lookUs = this.#isReading ? this.#look.next(events, idleUs) : 0;
+      if (this.#isBellGone && this.#isReading() && !this.#isPeerGone) this.onHangUp();
+      const lookUs = this.#isReading() ? this.#look.next(events, idleUs) : 0;
       if (lookUs > 0) this.#in.stayAwake();
-      return lookUs > 0 || !this.#isReading || this.#in.sleep() ? lookUs : AT_ONCE;
+      return lookUs > 0 || !this.#isReading() || this.#in.sleep() ? lookUs : AT_ONCE;
     } catch (error) {
       this.fail(error);
       return 0;
@@ -216,39 +216,39 @@ export class SharedTransport implements Transport, TransportEvents, Pollable, Ru
 
   // What a run asks for.
 
-  get isInMicrotasks(): boolean {
-    return this.#look.isInMicrotasks;
+  get microtasksSince(): number | undefined {
+    return this.#look.microtasksSince;
   }
 
   get hasNews(): boolean {
-    return this.#isReading && !this.#in.isEmpty;
+    return this.#isReading() && !this.#in.isEmpty;
   }
 
   take(): boolean {
     this.#look.found();
     this.#goOn();
     this.#readPiece();
-    return this.#isReading;
+    return this.#isReading();
   }
 
   endTurn(): void {
     this.#events?.onTurn?.();
   }
 
-  get #isReading(): boolean {
+  #isReading(): boolean {
     return this.#life === "open" && this.#input === "ring" && !this.#isPaused && this.#events !== undefined;
   }
 
   #lookSoon(): void {
-    if (this.#isReading) this.#poller.native.lookSoon(this.#bell.fd, 0);
+    if (this.#isReading()) this.#poller.native.lookSoon(this.#bell.fd, 0);
   }
 
   /** Hands over what there is, up to a piece; returns true when there is more. */
   #readPiece(): boolean {
-    if (!this.#isReading) return false;
+    if (!this.#isReading()) return false;
     const piece = this.#in.read(this.#events?.readInto());
     if (piece !== undefined) this.#events?.onBytes(piece, this.#in.descriptors);
-    if (!this.#isReading) return false;
+    if (!this.#isReading()) return false;
     if (!this.#in.isEmpty) return true;
     if ((this.#in.hasEnded || this.#isPeerGone) && this.#in.isEmpty) this.#endInput();
     return false;
@@ -280,7 +280,7 @@ export class SharedTransport implements Transport, TransportEvents, Pollable, Ru
     const fact = "the other side closed the connection before it had read everything";
     this.#error ??= new EarshotError("CONNECTION_LOST", fact);
     this.#out.drop();
-    if (!this.#isReading) this.close();
+    if (!this.#isReading()) this.close();
   }
 
   #closeIfEnded(): void {

@@ -31,8 +31,11 @@ export interface Transport {
   /** Whether the other side has closed, told or not; `false` where that is not known before it is told. */
   readonly isPeerGone: boolean;
   readonly carriesDescriptors: boolean;
-  /** Whether it goes on in microtasks, so that the turn is not over for long: it tells `onTurn` meanwhile. */
-  readonly isInMicrotasks?: boolean;
+  /**
+   * While it goes on in microtasks, so that the turn is not over for long: since when, in milliseconds of `performance.now()`.
+   * Meanwhile it tells `onTurn` before it hands over any more.
+   */
+  readonly microtasksSince?: number | undefined;
   /** Who is at the other end; `undefined` where that cannot be known. Asks the kernel each time. */
   readonly credentials: Credentials | undefined;
   /** Whether that is a process of this one's user. Asks the kernel each time. */

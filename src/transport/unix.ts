@@ -145,9 +145,9 @@ export class UnixTransport implements Transport, Pollable {
     // After an error nothing is watched any more; a read or a write tells which it was.
     if (events === 0) this.#watched = 0;
     if (events !== READABLE) this.#onOther(events);
-    const hasMore = count !== WOULD_BLOCK ? this.#take(count) : events !== WRITABLE && this.#isReading && this.#read();
+    const more = count !== WOULD_BLOCK ? this.#take(count) : events !== WRITABLE && this.#isReading() && this.#read();
     this.#sync();
-    if (hasMore) return AT_ONCE;
+    if (more) return AT_ONCE;
     const isCrowded = this.#smallBytes >= READ_BYTES;
     this.#smallBytes = 0;
     return isCrowded ? 0 : this.#spin.next(idleUs);
@@ -169,7 +169,7 @@ export class UnixTransport implements Transport, Pollable {
     this.#events?.onClose(this.#error);
   }
 
-  get #isReading(): boolean {
+  #isReading(): boolean {
     const isOpen = !this.#hasEnded && !this.#isClosed && this.#events !== undefined;
     return isOpen && !this.#isPaused && this.#borrower === undefined;
   }
@@ -177,7 +177,7 @@ export class UnixTransport implements Transport, Pollable {
   #sync(): void {
     if (this.#isClosed) return;
     const lent = this.#borrower !== undefined && !this.#isHungUp ? DISCONNECT : 0;
-    const wanted = (this.#isReading ? READABLE : 0) | (this.#waiting.length > 0 ? WRITABLE : 0) | lent;
+    const wanted = (this.#isReading() ? READABLE : 0) | (this.#waiting.length > 0 ? WRITABLE : 0) | lent;
     if (wanted === this.#watched) return;
     this.#watched = wanted;
     this.#poller.watch(this.#fd, this, wanted);
@@ -270,7 +270,7 @@ export class UnixTransport implements Transport, Pollable {
     this.#waitingDescriptors = undefined;
     this.closeDescriptors(descriptors);
     if (this.#borrower !== undefined) this.#hangUp(this.#borrower);
-    else if (!this.#isReading) this.close();
+    else if (!this.#isReading()) this.close();
   }
 
   #endOutput(): void {

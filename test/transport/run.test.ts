@@ -50,9 +50,9 @@ test("what comes while microtasks go on is taken among them, and other microtask
     return true;
   };
   place.run.begin();
-  assert.equal(place.run.isOn, true);
+  assert.notEqual(place.run.since, undefined);
   await turn();
-  assert.equal(place.run.isOn, false);
+  assert.equal(place.run.since, undefined);
   const steps = place.log.filter((line) => line !== "end");
   assert.deepEqual(steps, ["take", "answer 1", "take", "answer 2", "take", "answer 3"]);
   assert.equal(place.log.at(-1), "end");
@@ -66,7 +66,7 @@ test("it ends soon when nothing comes, and begins anew when it is asked to", asy
     place.run.begin();
     place.run.begin();
     await turn();
-    assert.equal(place.run.isOn, false);
+    assert.equal(place.run.since, undefined);
     assert.ok(place.looks > 100 && place.looks < 10_000, `${place.looks} looks`);
   }
 });
@@ -76,7 +76,7 @@ test("however much comes, timers and Node's own queue have their turn", async ()
   place.news = Infinity;
   place.run.begin();
   await turn();
-  assert.equal(place.run.isOn, false);
+  assert.equal(place.run.since, undefined);
   assert.ok(place.log.length > 10);
 });
 
@@ -90,7 +90,7 @@ test("it ends with what it takes, and with what is thrown, which is no rejection
     };
     place.run.begin();
     await turn();
-    assert.deepEqual([place.run.isOn, place.news], [false, 4]);
+    assert.deepEqual([place.run.since, place.news], [undefined, 4]);
     assert.deepEqual(place.log, isThrown ? ["end", "take", "end", "Error: broken"] : ["end", "take", "end"]);
   }
 });
@@ -100,6 +100,6 @@ test("a thread that has one processor gives it away at once", () => {
     const bell = new Bell({ read: () => 1, write: () => 1, takeDescriptors: () => [], close() {} }, 0);
     const look = new RingLook({ spinBudget: new SpinBudget(), isAlone }, 50, bell, new Place());
     assert.equal(look.next(READABLE, 0), 50, "C looks");
-    assert.equal(look.isInMicrotasks, !isAlone);
+    assert.equal(look.microtasksSince !== undefined, !isAlone);
   }
 });
