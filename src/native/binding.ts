@@ -157,9 +157,9 @@ export interface Native {
 export function bestView({ canBeUncounted }: Pick<Native, "canBeUncounted">): ViewKind {
   const { release, versions } = process;
   if (!canBeUncounted || release.name !== "node") return COUNTED;
-  // There, who posts a locked buffer to another thread ends the process.
-  if (versions.modules === "115") return UNCOUNTED;
-  return ["127", "137", "147"].includes(versions.modules) ? LOCKED : COUNTED;
+  // There, who moves a locked buffer to another thread (Node 20), or to another buffer (22), ends the process.
+  if (["115", "127"].includes(versions.modules)) return UNCOUNTED;
+  return ["137", "147"].includes(versions.modules) ? LOCKED : COUNTED;
 }
 
 /** Why there is no addon: it was never built, or it is there and does not load. */
