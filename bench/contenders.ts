@@ -119,11 +119,6 @@ function earshot(settings: string, { body, ...both }: Settings = {}): Contender 
   };
 }
 
-/** What `client.loan` gives, in an earshot that has it. */
-interface Lender {
-  loan(bytes: number): Promise<Uint8Array>;
-}
-
 /** Memory of the other side, which is not filled: what passing it on costs, and not what writing it does. */
 function loans(): Contender {
   const { load } = earshot('messages are loans, which nobody fills; the server has `body: "borrowed"`', {
@@ -135,9 +130,14 @@ function loans(): Contender {
       return {
         ...sides,
         async dial(path) {
-          const client = (await sides.dial(path)) as Client & Lender;
+          const client = (await sides.dial(path)) as Client;
           return {
-            send: async ({ length }) => client.send(await client.loan(length)),
+            async send({ length }) {
+              const loan = await client.loan(length);
+              // Of what nobody looks at, there would be no view.
+              if (loan.bytes.length !== length) throw new Error("a loan of another size");
+              return await client.send(loan);
+            },
             close: () => client.close(),
           };
         },

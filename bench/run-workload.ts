@@ -53,6 +53,7 @@ export class WorkloadRun {
     for (const name of contenders) {
       const contender = CONTENDERS[name];
       if (contender === undefined || (contender.isForLarge && !this.#workload.isLarge)) continue;
+      if (this.#workload.only !== undefined && this.#workload.only !== name) continue;
       this.#sides.set(name, await contender.load());
       for (const table of this.#tables) table.rows[name] = this.#workload.points.map(() => []);
     }

@@ -12,6 +12,8 @@ export interface Workload {
   readonly isOnOneCore?: boolean;
   /** Only messages that are larger than any that comes back. */
   readonly isLarge?: boolean;
+  /** Whom it is about, if not about all. */
+  readonly only?: string;
 }
 
 export interface Point {
@@ -101,6 +103,20 @@ export const WORKLOADS: readonly Workload[] = [
     points: [1, 4, 16, 64, 256].map(bulk),
     tables: [{ name: "", value: "gbPerSecond", unit: "GB/s", isLowerBetter: false }],
     isLarge: true,
+  },
+  {
+    id: "lent",
+    title: "Lent messages, median of the time of one",
+    axis: "size of the message",
+    points: [
+      point("64 KiB", { bytes: 64 * KIB }),
+      point("1 MiB", { bytes: MIB }),
+      point("16 MiB", { bytes: 16 * MIB }),
+      point("64 MiB", { bytes: 64 * MIB }),
+    ],
+    tables: [{ ...MEDIAN, name: "" }],
+    isLarge: true,
+    only: "earshot, loans",
   },
   {
     id: "connections",
