@@ -8,6 +8,7 @@ import { printTable } from "../../bench/print.js";
 import { report } from "../../bench/report.js";
 import { formatNumber, median, type Results, ratio, type Table, tableOf } from "../../bench/results.js";
 import { ROOT } from "../support/process.js";
+import { read } from "./documents.js";
 
 const DOCS = `${ROOT}docs`;
 
@@ -28,8 +29,7 @@ const TABLE: Table = {
   notes: [],
 };
 
-test("docs/benchmarks.md and its charts, where they are kept, are what benchmarks/results.json makes", () => {
-  if (!existsSync(join(DOCS, "benchmarks/results.json"))) return;
+test("docs/benchmarks.md and its charts are what benchmarks/results.json makes", () => {
   const results: Results = JSON.parse(readFileSync(join(DOCS, "benchmarks/results.json"), "utf8"));
   const files = report(results);
   for (const [path, text] of files) assert.equal(readFileSync(join(DOCS, path), "utf8"), text, path);
@@ -39,6 +39,36 @@ test("docs/benchmarks.md and its charts, where they are kept, are what benchmark
     [],
   );
   assert.ok(existsSync(join(DOCS, "benchmarks.md")));
+});
+
+/** What the rows of README's table are in the results. */
+const IN_README: Readonly<Record<string, readonly [id: string, column: string]>> = {
+  "Round trip of 64 B, median, µs": ["round-trip-median", "64 B"],
+  "Messages of 64 B, 256 in flight, thousand/s": ["in-flight", "256"],
+  "Messages of 1 MiB, GB/s": ["bulk", "1 MiB"],
+};
+
+test("every figure in README's table is a result of the benchmark", () => {
+  const [, table = ""] = /^(\| \| earshot[\s\S]*?)\n\n/m.exec(read("README.md")) ?? [];
+  const [head = "", , ...lines] = table.split("\n");
+  const cells = (line: string) => line.slice(2, -2).split(" | ");
+  const [, ...names] = cells(head.replace("| |", "| - |"));
+  const results: Results = JSON.parse(readFileSync(join(DOCS, "benchmarks/results.json"), "utf8"));
+  assert.deepEqual(
+    lines.map((line) => cells(line)[0]),
+    Object.keys(IN_README),
+  );
+  for (const line of lines) {
+    const [label = "", ...figures] = cells(line);
+    const [id, column] = IN_README[label] ?? [];
+    const found = results.tables.find((one) => one.id === id);
+    const index = found?.columns.indexOf(column ?? "") ?? -1;
+    assert.deepEqual(
+      figures,
+      names.map((name) => formatNumber(median(found?.rows[name]?.[index] ?? []))),
+      label,
+    );
+  }
 });
 
 test("a median is one of the results, and of an even number the lower in the middle", () => {
