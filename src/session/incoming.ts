@@ -20,7 +20,12 @@ import type { Streams } from "./streams.js";
 /** Small messages that came in one read share a copy of it, up to this size: one allocation, and little kept by accident. */
 const SHARED_COPY_BYTES = 16_384;
 
-const LOOP_BYTES = 256;
+/** Those that came in so small a read share memory with other such reads, too: no view is made to copy them. */
+const SMALL_READ_BYTES = 1_024;
+/** As `Buffer.poolSize`: so much is kept at most by one of them. */
+const SLAB_BYTES = 8_192;
+let slab = Buffer.alloc(0);
+let slabUsed = 0;
 
 export interface Clock {
   now(): number;
@@ -249,23 +254,33 @@ export class BodyReader {
       bytes.copy(own, 0, start, end);
       return new Message(own, 0, own.length);
     }
-    if (this.#copy === undefined || end - this.#copyStart > this.#copy.length) {
-      const copyEnd = Math.min(bytes.length, start + SHARED_COPY_BYTES);
-      this.#copy = Buffer.allocUnsafe(copyEnd - start);
+    let copy = this.#copy;
+    if (copy === undefined || end - this.#copyStart > copy.length) copy = this.#copyRead(bytes, start);
+    return new Message(copy, start - this.#copyStart, end - this.#copyStart);
+  }
+
+  /** Copies what was read, from there on. */
+  #copyRead(bytes: Buffer, start: number): Buffer {
+    if (bytes.length > SMALL_READ_BYTES) {
+      const end = Math.min(bytes.length, start + SHARED_COPY_BYTES);
+      this.#copy = Buffer.allocUnsafe(end - start);
       this.#copyStart = start;
-      copyTo(this.#copy, bytes, start, copyEnd);
+      bytes.copy(this.#copy, 0, start, end);
+      return this.#copy;
     }
-    return new Message(this.#copy, start - this.#copyStart, end - this.#copyStart);
+    if (slabUsed + bytes.length > slab.length) {
+      slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+      slabUsed = 0;
+    }
+    slab.set(bytes, slabUsed);
+    this.#copyStart = -slabUsed;
+    slabUsed += bytes.length;
+    this.#copy = slab;
+    return slab;
   }
 }
 
 function asWindow(bytes: number): number {
   if (bytes < FIRST_WINDOW_BYTES) throw violation(`a window below ${FIRST_WINDOW_BYTES} bytes`);
   return bytes;
-}
-
-/** For a few bytes a loop, where `copy` would make a view first. */
-function copyTo(target: Buffer, bytes: Buffer, start: number, end: number): void {
-  if (end - start > LOOP_BYTES) bytes.copy(target, 0, start, end);
-  else for (let index = start; index < end; index++) target[index - start] = bytes[index] ?? 0;
 }
