@@ -51,6 +51,11 @@ export class RingInput {
     return this.#reader.available === 0;
   }
 
+  /** As `RingReader.mayHaveMore`. */
+  get mayHaveMore(): boolean {
+    return this.#reader.mayHaveMore;
+  }
+
   /** Whether nothing more comes, if it is empty after this. */
   get hasEnded(): boolean {
     return this.#reader.hasEnded;

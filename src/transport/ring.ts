@@ -196,6 +196,11 @@ export class RingReader {
     return used;
   }
 
+  /** Whether `available` is worth asking: no promise either way, and free. */
+  get mayHaveMore(): boolean {
+    return this.#control[HEAD] !== this.#tail;
+  }
+
   /** How often descriptors were announced; know `available` first. */
   get descriptors(): number {
     return Atomics.load(this.#control, DESCRIPTORS);

@@ -1,7 +1,7 @@
 import { performance } from "node:perf_hooks";
 
 /** So often is looked before other microtasks have their turn: a tenth of a microsecond. */
-const LOOKS = 32;
+const LOOKS = 64;
 /** After so many rounds in vain, some microseconds, the thread looks on where others can have the processor meanwhile. */
 const MOST_IN_VAIN = 48;
 /** Timers, sockets and `process.nextTick` have their turn only when no microtask is left. */

@@ -221,7 +221,7 @@ export class SharedTransport implements Transport, TransportEvents, Pollable, Ru
   }
 
   get hasNews(): boolean {
-    return this.#isReading() && !this.#in.isEmpty;
+    return this.#isReading() && this.#in.mayHaveMore;
   }
 
   take(): boolean {
